@@ -15,10 +15,10 @@ use autograd::{Float, Tensor};
 /// Scales all gradients together so that their joint Euclidean norm is at most `max`, and returns the norm before
 /// scaling: `g ← g · min(1, max / (‖g‖ + 1e-6))`, PyTorch's `clip_grad_norm_`.
 ///
-/// The direction is preserved. The norm is summed in `f64`, in a fixed order, and no square in it overflows or vanishes.
-/// An infinite or NaN gradient makes the norm infinite or NaN, which the caller can check, and leaves non-finite values
-/// in the gradients (an infinite norm turns finite ones into 0, a NaN norm turns all into NaN). Source: Pascanu, Mikolov
-/// and Bengio, *On the difficulty of training recurrent neural networks* (2013).
+/// The direction is preserved. The norm is summed in `f64`, in a fixed order, and no square in it overflows or
+/// underflows. An infinite or NaN gradient makes the norm infinite or NaN, which the caller can check, and leaves
+/// non-finite values in the gradients (an infinite norm turns finite ones into 0, a NaN norm turns all into NaN).
+/// Source: Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks* (2013).
 ///
 /// ```
 /// use autograd::tensor;
@@ -63,7 +63,8 @@ pub fn each_by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) {
     }
 }
 
-/// A Euclidean norm: the root of a sum of squares times a power of two, which is 1 unless squares overflow or vanish.
+/// A Euclidean norm: the root of a sum of squares times a power of two, which is 1 unless squares overflow or
+/// underflow.
 struct Norm {
     root: f64,
     power: f64,

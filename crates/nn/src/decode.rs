@@ -1,4 +1,4 @@
-//! Decoding: from scores of what comes next to sequences. It knows scores and random numbers, and no model.
+//! Decoding: from scores of the next token to sequences. It knows scores and random numbers, but no models.
 //!
 //! ```
 //! use autograd::{Rng, tensor};
@@ -17,7 +17,7 @@ pub use sampler::Sampler;
 
 use autograd::{Order, Tensor};
 
-/// The places of the `k` highest scores, or of all if they are fewer, the highest first, of equals the first.
+/// The indices of the `k` highest scores (or of all, if there are fewer), highest first; ties go to the first.
 fn highest(scores: &[f64], k: usize) -> Vec<usize> {
     let (_, places) = Tensor::new(&[scores.len()], scores.to_vec()).topk(k.min(scores.len()), 0, Order::Descending);
     places.iter().map(|place| place as usize).collect()

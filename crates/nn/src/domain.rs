@@ -18,9 +18,9 @@ pub(crate) enum Domain {
     Sign,
     /// 0 or 1.
     Binary,
-    /// Whole numbers up to the given one.
+    /// Integers from 0 to the given one.
     Whole(usize),
-    /// Any number but this one, which is the blank class.
+    /// Any number except this one, the blank class.
     NotBlank(usize),
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn unit(op: &'static str, name: &str, x: f64) -> Result<()> {
     setting(op, name, x, (0.0..=1.0).contains(&x), "in [0, 1]")
 }
 
-/// Panics if something is refused, with the text of the error.
+/// Panics with the text of the error if there is one.
 #[track_caller]
 pub(crate) fn or_panic<V, E: Display>(checked: std::result::Result<V, E>) -> V {
     match checked {

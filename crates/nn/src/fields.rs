@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
-/// A name of a field. Those in the program's text are not copied.
+/// A name of a field. String literals are not copied.
 pub(crate) type Name = Cow<'static, str>;
 
 /// The name of a model's only input, and of its only target.
@@ -71,7 +71,7 @@ impl<T: Float> Field<T> {
         }
     }
 
-    /// Booleans as 0 and 1, which is how a program takes them.
+    /// Booleans as 0 and 1, the form that a program takes.
     pub(crate) fn indicator(&self) -> Option<Tensor<T>> {
         match self {
             Field::Booleans(mask) => Some(mask.indicator()),
@@ -115,7 +115,7 @@ impl<T: Float> From<Tensor<bool>> for Field<T> {
     }
 }
 
-/// Which field of several: its name, or its place.
+/// Selects one of several fields by name or position.
 ///
 /// ```
 /// use autograd::tensor;
@@ -127,7 +127,7 @@ impl<T: Float> From<Tensor<bool>> for Field<T> {
 pub enum Key<'k> {
     /// The name.
     Name(&'k str),
-    /// The place, counted from 0.
+    /// The position, counted from 0.
     Place(usize),
 }
 
@@ -186,7 +186,7 @@ impl<V> List<V> {
         self.0.push((name, value));
     }
 
-    /// The name of the next value that has none: its place.
+    /// The name of the next unnamed value: its position.
     fn next_name(&self) -> Name {
         const FIRST: [&str; 4] = ["0", "1", "2", "3"];
         FIRST.get(self.0.len()).map_or_else(|| self.0.len().to_string().into(), |&name| name.into())
@@ -244,7 +244,7 @@ impl<T: Float> Fields<T> {
         self
     }
 
-    /// Adds a field that is named by its place: `0`, `1`, …
+    /// Adds a field named by its position: `0`, `1`, …
     ///
     /// ```
     /// use autograd::tensor;
@@ -367,7 +367,7 @@ impl<T: Float> Fields<T> {
         of_one(self) == of_one(other)
     }
 
-    /// What one sample has: of a single field its shape, of several all names, types and shapes.
+    /// The description of one sample: the shape of a single field, or the names, types and shapes of several.
     pub(crate) fn samples_told(&self) -> String {
         let of_one = |field: &Field<T>| format!("{:?}", field.shape().get(1..).unwrap_or_default());
         match self.list.0.as_slice() {
@@ -390,7 +390,7 @@ impl<T: Float> Display for Fields<T> {
 }
 
 macro_rules! tuples { ($(($($A:ident $a:ident),+))+) => { $(
-    /// Fields that are named by their places: `0`, `1`, …
+    /// Fields named by their positions: `0`, `1`, …
     impl<T: Float, $($A: Into<Field<T>>),+> From<($($A,)+)> for Fields<T> {
         fn from(($($a,)+): ($($A,)+)) -> Self {
             Fields::new()$(.and($a))+

@@ -1,4 +1,4 @@
-//! Hooks: reading and replacing what a layer of a network computes, and the cotangent that returns to it, by the layer's path.
+//! Hooks: read or replace the output of a layer, and its cotangent, by the layer's path.
 
 use crate::pass::Hook;
 use crate::{Parameters, Pass, Path};
@@ -22,8 +22,8 @@ impl<'t, T: Float> Pass<'t, T> {
     /// y.sum().backward();
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    /// A layer is known by its parameters. Layers without parameters have no path, and layers that share all parameters, such
-    /// as a sequence and the only layer in it that has parameters, share their hooks. A custom layer has hooks if its
+    /// A layer is identified by its parameters. Layers without parameters have no path, and layers that share all parameters,
+    /// such as a sequence and the only layer in it that has parameters, share their hooks. A custom layer has hooks if its
     /// `forward` ends with [`note`](Pass::note).
     ///
     /// # Errors
@@ -53,8 +53,8 @@ impl<'t, T: Float> Pass<'t, T> {
         Ok(())
     }
 
-    /// The outputs of the layer at `path`, one for each call that was [noted](Pass::note), in a pass that is [`noting`](Pass::noting): activations to read,
-    /// and variables to differentiate by.
+    /// The outputs of the layer at `path`, one for each call that was [noted](Pass::note), in a pass that is
+    /// [`noting`](Pass::noting): activations to read, and variables with respect to which to differentiate.
     ///
     /// ```
     /// use autograd::{Rng, Tape, Tensor};
@@ -89,8 +89,7 @@ impl<'t, T: Float> Pass<'t, T> {
     }
 }
 
-/// Whether these are the keys of a layer. A parameter that is at another place of the model too, an alias, is known to a hook
-/// only by one of its places.
+/// Whether these are the keys of a layer. A hook knows a shared parameter by only one of its places in the model.
 fn is_of(hook: &[u64], layer: &[(u64, bool)]) -> bool {
     let mut known = 0;
     for (key, alias) in layer {

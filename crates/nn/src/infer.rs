@@ -15,8 +15,8 @@ use autograd::internals::{first_read, sketched, watch};
 use autograd::{Float, Program, Shape, Tape, Tensor};
 
 /// A model compiled for prediction, in eval mode: the first batch of each shape is recorded and compiled, and later ones
-/// run the program, with the same bits. The parameters are constants of the programs, so what depends on them alone is
-/// computed once.
+/// run the program, with the same bits. The parameters are constants of the programs, so values that depend only on
+/// them are computed once.
 ///
 /// ```
 /// use autograd::Tensor;
@@ -29,8 +29,8 @@ use autograd::{Float, Program, Shape, Tape, Tensor};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It keeps the programs of the 16 shapes that were used last. [`Sequential::fold`](crate::layer::Sequential::fold) makes
-/// models with batch normalization faster before they come here.
+/// It keeps the programs of the 16 most recently used shapes. For models with batch normalization, apply
+/// [`Sequential::fold`](crate::layer::Sequential::fold) first: it makes them faster.
 pub struct Predictor<T: Float, M> {
     model: M,
     programs: Vec<Forward<T>>,
@@ -50,17 +50,17 @@ struct Forward<T: Float> {
 }
 
 impl<T: Float, M: Model<T>> Predictor<T, M> {
-    /// Takes a model, whose parameters cannot change while it is here.
+    /// Takes a model. Its parameters cannot change while the predictor owns it.
     pub fn new(model: M) -> Self {
         Predictor { model, programs: Vec::new(), calls: 0 }
     }
 
-    /// The output of a model of one input and one output for a batch `[N, …]`. The result belongs to the predictor, which
-    /// reuses its memory.
+    /// The output of a model with one input and one output for a batch `[N, …]`. The result belongs to the predictor,
+    /// which reuses its memory.
     ///
     /// # Errors
-    /// Returns an error if a layer cannot take the input, the model has several outputs, or it decides by values, which a
-    /// program cannot: it then names the line that read them.
+    /// Returns an error if a layer cannot take the input, the model has several outputs, or it branches on values, which
+    /// a program cannot do: the error then names the line that read them.
     pub fn predict(&mut self, x: &Tensor<T>) -> Result<&Tensor<T>, LayerError> {
         let known = |forward: &Forward<T>| match &forward.inputs[..] {
             [(_, "numbers", shape)] => shape.as_slice() == x.shape(),
@@ -76,7 +76,7 @@ impl<T: Float, M: Model<T>> Predictor<T, M> {
         }
     }
 
-    /// The outputs of a model of any number of inputs and outputs.
+    /// The outputs of a model with any number of inputs and outputs.
     ///
     /// ```
     /// use autograd::{Tensor, tensor};
@@ -87,7 +87,8 @@ impl<T: Float, M: Model<T>> Predictor<T, M> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     /// # Errors
-    /// Returns an error if the model cannot take the inputs, or it decides by values: see [`predict`](Predictor::predict).
+    /// Returns an error if the model cannot take the inputs, or it branches on values: see
+    /// [`predict`](Predictor::predict).
     pub fn predict_fields(&mut self, inputs: &Fields<T>) -> Result<Fields<T>, LayerError> {
         let at = match self.programs.iter().position(|forward| forward.fits(inputs)) {
             Some(at) => at,
@@ -147,8 +148,7 @@ impl<T: Float, M: Model<T>> Predictor<T, M> {
         forward.program.run_with(numbers, integers).map_err(|error| refused(error.to_string()))
     }
 
-    /// The place of a new program for such inputs, instead of the one that was not used for the longest time if there are
-    /// too many.
+    /// The slot of a new program for such inputs, which replaces the least recently used one if there are too many.
     fn compile(&mut self, inputs: &Fields<T>) -> Result<usize, LayerError> {
         let forward = compiled(&self.model, inputs)?;
         if self.programs.len() == MOST {

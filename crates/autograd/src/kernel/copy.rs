@@ -156,7 +156,7 @@ simd! {
     }
 }
 
-/// Shuffles a deck of cards: the halves of `x` alternate in `y`.
+/// A perfect shuffle: `y` interleaves the halves of `x`.
 #[inline(always)]
 fn riffle<T: Element>(x: &[T; TILE], y: &mut [T; TILE]) {
     let (a, b) = x.split_at(TILE / 2);

@@ -258,7 +258,7 @@ impl<'a, T: Float> Strided<'a, T> {
     }
 }
 
-/// Elements computed into a block beside before they are added. A few such blocks fit in the L1 cache.
+/// Elements computed into a separate block before they are added. A few such blocks fit in the L1 cache.
 const BESIDE: usize = 256;
 
 /// `acc[i] += f(operands[i])`, otherwise like [`zip`], without an array for the addend.

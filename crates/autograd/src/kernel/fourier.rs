@@ -1,7 +1,7 @@
 //! Discrete Fourier transforms of rows, computed by rustfft and realfft behind the feature `fft`. Without it, the shape rule
 //! rejects every op that would get here. A complex number is a pair of numbers, one after the other.
 
-/// A discrete Fourier transform, without a factor. Complex numbers are pairs along an axis behind that of the transform.
+/// A discrete Fourier transform, without a factor. Complex numbers are pairs along an axis after that of the transform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transform {
     /// Of complex numbers: `y[k] = Σ x[j] exp(-2πi jk/n)`.
@@ -106,7 +106,7 @@ mod rows {
     struct Planners<T: FftNum> {
         complex: FftPlanner<T>,
         real: RealFftPlanner<T>,
-        /// How many plans were asked for.
+        /// The number of plans requested.
         asked: usize,
     }
 
@@ -116,7 +116,7 @@ mod rows {
         }
     }
 
-    /// After so many plans, all are forgotten: those of a loop over a few sizes are made once in a while, and those of
+    /// After this many plans, the cache is cleared: a loop over a few sizes rarely makes its plans again, and plans of
     /// sizes that are all different do not fill the memory.
     const MANY: usize = 1000;
 

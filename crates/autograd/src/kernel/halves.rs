@@ -1,4 +1,4 @@
-//! Pairwise summation of arrays: a long sum is that of its halves, so that rounding errors grow with the logarithm of its
+//! Pairwise summation of arrays: a long sum is split into halves, so that rounding errors grow with the logarithm of its
 //! length (Higham, *Accuracy and Stability of Numerical Algorithms*, 4.2).
 
 use super::elementwise::add_block;
@@ -6,7 +6,8 @@ use super::scratch::with_scratch;
 use crate::float::Float;
 use std::ops::Range;
 
-/// `total = Σ sum(part)` over parts of `range` of at most `some`: multiples of it, but for the last.
+/// `total = Σ sum(part)` over parts of `range` with at most `some` elements; all sizes but the last are multiples of
+/// it.
 pub(super) fn by_halves<T: Float>(
     range: Range<usize>,
     some: usize,

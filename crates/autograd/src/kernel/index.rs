@@ -141,7 +141,7 @@ fn add_rows<'x, T: Float, S: Float>(run: &[(i64, u32)], row: &(dyn Fn(usize) -> 
     }
 }
 
-/// Whether so many numbers are added to so few that the rounding errors of single precision would add up.
+/// Whether so many numbers are added to so few sums that rounding errors of single precision would accumulate.
 fn many<T>(numbers: usize, sums: usize) -> bool {
     size_of::<T>() < size_of::<f64>() && numbers >= sums
 }
@@ -182,13 +182,13 @@ pub(crate) fn gather_add<T: Float>(x: &[T], dims: [usize; 3], index: &[i64], out
     });
 }
 
-/// [`gather_add`] with another fold than a sum.
+/// [`gather_add`] with a fold other than a sum.
 pub(crate) fn gather_fold<F: Fold>(x: &[F::T], dims: [usize; 3], index: &[i64], out: &mut [F::T]) {
     for_each_block(x, dims, index, out, &|x, index, out| combine::<F, F::T>(x, dims[2], index, out));
 }
 
-/// For each element of `x[0]`, `[outer, picks, inner]`, the product of the others with the same index; the other arrays are
-/// directions, along all of which this is differentiated.
+/// For each element of `x[0]`, `[outer, picks, inner]`, the product of the others with the same index. The other arrays are
+/// directions; the result is differentiated along all of them.
 pub(crate) fn gather_others<T: Float>(x: &[&[T]], [size, picks, inner]: [usize; 3], index: &[i64], out: &mut [T]) {
     let block = picks * inner;
     let some = (CHUNK / block.max(size * inner)).max(1);
@@ -209,8 +209,8 @@ pub(crate) fn gather_others<T: Float>(x: &[&[T]], [size, picks, inner]: [usize; 
     });
 }
 
-/// The product of the elements before each one, times that of those behind it: nothing is divided by an element. Where it
-/// overflows but the whole product does not, it is that by the element.
+/// The product of the elements before each one, times the product of those after it, without division by an element.
+/// Where this overflows but the product of all elements does not, it is the product of all divided by the element.
 fn products_of_others<T: Float>(x: &[T], groups: usize, places: &[i64], out: &mut [T]) {
     with_scratch(2 * groups, |products| {
         products.fill(T::one());
@@ -231,8 +231,9 @@ fn products_of_others<T: Float>(x: &[T], groups: usize, places: &[i64], out: &mu
     });
 }
 
-/// The same in numbers with a nilpotent part ε for each direction, of which only the part of all is wanted: element x is
-/// x + Σ ε d. A number has a part for each set of directions, and a product of two numbers those of each union of two sets.
+/// The same for numbers with a nilpotent part ε for each direction: element x is x + Σ ε d, and only the part with all ε is
+/// needed. A number has a part for each set of directions; a product of two numbers has a part for each union of two
+/// disjoint sets.
 fn others_along<T: Float>(x: &[&[T]], groups: usize, places: &[i64], out: &mut [T]) {
     let (x, directions) = x.split_first().expect("the elements");
     let parts = 1 << directions.len();
@@ -266,7 +267,7 @@ fn others_along<T: Float>(x: &[&[T]], groups: usize, places: &[i64], out: &mut [
     });
 }
 
-/// What is done with the elements, the indices and the result of each block.
+/// The work on the elements, the indices and the result of each block.
 type Combined<'f, T> = &'f (dyn Fn(&[T], &[i64], &mut [T]) + Sync);
 
 /// Calls `f` for the blocks of `x`, `[outer, picks, inner]`, and of `out`, `[outer, size, inner]`.

@@ -57,7 +57,7 @@ fn detect() -> Isa {
     if wide { Isa::Avx512 } else { Isa::Avx2 }
 }
 
-/// Defines a function that is compiled for one instruction set. To call it is unsafe: the CPU must support the set.
+/// Defines a function that is compiled for one instruction set. Calling it is unsafe: the CPU must support the set.
 ///
 /// The features do not extend to other functions, closures included, unless these are inlined.
 macro_rules! compiled_for {
@@ -111,8 +111,8 @@ macro_rules! simd {
 }
 pub(crate) use simd;
 
-/// Memory that will soon be read or written. It is prefetched into the cache in parts, between which other work is done: a
-/// CPU that waits for many lines at once does nothing else.
+/// Memory that will soon be read or written. It is prefetched into the cache in parts, with other work in between: a CPU
+/// that waits for many cache lines at once stalls.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead {
     start: *const u8,
@@ -124,7 +124,7 @@ pub(crate) struct Ahead {
 impl Ahead {
     const LINE: usize = 64;
 
-    /// A slice, in so many parts.
+    /// A slice, in the given number of parts.
     pub(crate) fn new<T>(x: &[T], parts: usize) -> Ahead {
         let lines = size_of_val(x).div_ceil(Self::LINE);
         Ahead { start: x.as_ptr().cast(), lines, part: lines.div_ceil(parts.max(1)) }

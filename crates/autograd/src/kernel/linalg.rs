@@ -50,7 +50,7 @@ pub enum Factor {
     },
     /// Eigenvalues and eigenvectors of a matrix that need not be symmetric: rows of the real and the imaginary parts of
     /// the eigenvalues, and below them those of the matrix with the eigenvectors as columns. An eigenvector is arbitrary
-    /// up to a complex factor, and the rule chooses how that moves.
+    /// up to a complex factor, whose derivative the rule chooses.
     Eig,
     /// The sign of the determinant and the logarithm of its magnitude.
     Slogdet,
@@ -294,7 +294,7 @@ mod dense {
         Some(())
     }
 
-    /// By blocks, unless a pivot is 0: what comes after that is divided by it.
+    /// In blocks, unless a pivot is 0, since later elements are divided by it.
     fn lu<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) -> Option<()> {
         let (m, n, lu) = (a.nrows(), a.ncols(), a.partial_piv_lu());
         let regular = (0..n).all(|i| lu.U()[(i, i)] != T::zero());
@@ -310,7 +310,7 @@ mod dense {
     }
 
     /// Gaussian elimination with partial pivoting: both factors in one matrix, and the order of the rows. A column without
-    /// a pivot is left as it is: such a matrix has factors, too.
+    /// a pivot is not changed, so such a matrix has factors, too.
     fn eliminated<T: Float>(a: MatRef<T>) -> (Vec<T>, Vec<usize>) {
         let (m, n) = (a.nrows(), a.ncols());
         let mut rows: Vec<T> = (0..m * n).map(|k| a[(k / n, k % n)]).collect();

@@ -84,7 +84,7 @@ macro_rules! keyed {
 keyed!(u64 of u32, sorted by |row: &mut [u64], spare| by_digits(row, spare, |x| x >> 32));
 keyed!(u128 of u64, sorted by |row: &mut [u128], _: &mut Vec<u128>| row.sort_unstable());
 
-/// Rows from this length on are sorted digit by digit.
+/// Rows of at least this length are sorted digit by digit.
 const MANY: usize = 128;
 const DIGIT: usize = 8;
 const VALUES: usize = 1 << DIGIT;
@@ -138,7 +138,7 @@ pub(crate) struct Distinct {
     pub inverse: Vec<i64>,
 }
 
-/// The distinct ranks: counted if they are close to each other, as those of most integers are; else sorted.
+/// The distinct ranks: counted if they are in a narrow range, as those of most integers are; else sorted.
 pub(crate) fn distinct(ranks: &[u64]) -> Distinct {
     let (least, most) = ranks.iter().fold((u64::MAX, 0), |(least, most), &rank| (least.min(rank), most.max(rank)));
     match most.checked_sub(least) {
@@ -181,12 +181,12 @@ fn sorted(ranks: &[u64]) -> Distinct {
     found
 }
 
-/// What is sought in each row.
+/// What to find in each row.
 #[derive(Clone, Copy)]
 pub(crate) enum Sought<'r> {
     /// The positions of the first elements in sorted order, as many as there is room for.
     First,
-    /// The positions of the elements at these places of the sorted order, which ascend.
+    /// The positions of the elements at these places of the sorted order; the places are ascending.
     Ranked(&'r [usize]),
     /// The position of the lower median, or of the first NaN.
     Median,
@@ -277,11 +277,11 @@ pub(crate) fn inserted<T: Float>(x: &[T], [row, sorted]: [usize; 2], after: bool
     });
 }
 
-/// Values that are sought at the same time.
+/// The number of values searched for at the same time.
 const SIDE: usize = 8;
 
-/// How many sorted elements are `before` each value. All searches take the same steps without a branch, so that no
-/// processor guesses what the next one finds, and several searches wait for memory together.
+/// How many sorted elements are `before` each value. All searches take the same steps without branches, so there are no
+/// branch mispredictions, and several searches wait for memory at the same time.
 fn bisected<T: Float>(sorted: &[T], values: &[T], before: impl Fn(T, T) -> bool, out: &mut [i64]) {
     if sorted.is_empty() {
         return out.fill(0);

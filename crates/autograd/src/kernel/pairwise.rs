@@ -1,9 +1,9 @@
 //! Differences between all rows of two matrices, x[i] - y[j]: their lengths, their products with other differences, and their
-//! weighted sums. A difference lives in registers and is never stored. Nothing is expanded into products of rows, which would
-//! lose the digits of near points.
+//! weighted sums. Differences stay in registers and are never stored. Distances are not expanded into products of rows, which
+//! would lose digits for close points.
 //!
-//! The second matrix is transposed, so that a vector holds one coordinate of neighboring points. Each result is computed by
-//! itself, in an order that depends on the shapes only.
+//! The second matrix is transposed, so that a vector holds one coordinate of neighboring points. Each result is computed
+//! separately, in an order that depends only on the shapes.
 
 use super::isa::simd;
 use super::threads;
@@ -92,7 +92,7 @@ fn harmless<T: Float>(sum: T) -> bool {
     (T::of(1e-18)..T::of(1e18)).contains(&sum)
 }
 
-/// √Σ d², of numbers that are divided by a power of two near the largest one.
+/// √Σ d², computed from numbers divided by a power of two near the largest one.
 fn length<T: Float, I: Iterator<Item = T>>(differences: impl Fn() -> I) -> T {
     let largest = differences().fold(0.0, |most, d| f64::max(most, d.f64().abs()));
     let usable = largest > 0.0 && largest.is_finite();

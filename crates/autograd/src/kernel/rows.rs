@@ -169,8 +169,8 @@ fn centered<T: Float>(x: &[T], eps: f64, f: &mut dyn FnMut(&[T], [T; 3])) {
     });
 }
 
-/// `ln(total)`, where the total is that of [`exp_total`]. If one element rules, the digits of the others would be lost in
-/// the total, so they are summed by themselves.
+/// `ln(total)`, where the total is that of [`exp_total`]. If one element dominates, the digits of the others would be
+/// lost in the total, so they are summed separately.
 fn log_total<T: Float>(x: &[T], largest: T, total: T) -> T {
     if total > T::of(1.0 + 1.0 / 64.0) || total.is_nan() {
         return Real::ln(total);

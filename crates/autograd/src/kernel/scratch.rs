@@ -1,4 +1,5 @@
-//! Memory for the time of one call. It belongs to the thread and is reused, so a loop allocates nothing once it is warm.
+//! Memory for the duration of one call. It belongs to the thread and is reused, so a loop allocates nothing once it is
+//! warm.
 
 use crate::float::Float;
 use std::cell::RefCell;

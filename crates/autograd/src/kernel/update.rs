@@ -13,7 +13,7 @@ const CHUNK: usize = 32 * 1024;
 /// Maximum number of pieces that even a large tensor is split into.
 const PIECES: usize = 8;
 
-/// The gradient of a parameter: a tensor of its shape or, of a table, some rows, where only these rows are updated.
+/// The gradient of a parameter: a tensor of its shape or, for a table, some rows; then only these rows are updated.
 ///
 /// ```
 /// use autograd::{Rows, Slope, tensor, update};
@@ -24,7 +24,7 @@ const PIECES: usize = 8;
 /// ```
 #[derive(Debug)]
 pub struct Slope<'g, T: Float> {
-    /// All of it, or its rows.
+    /// The whole gradient, or its rows.
     pub values: &'g Tensor<T>,
     /// Which rows these are, unless they are all.
     pub rows: Option<&'g Rows>,
@@ -44,8 +44,8 @@ impl<'g, T: Float> From<&'g Tensor<T>> for Slope<'g, T> {
     }
 }
 
-/// Calls `f(parameter, [state…], gradient)` for every element, in a single pass, in parallel for large tensors; for a
-/// gradient of some rows, for the elements of these rows. Optimizers implement their update with it.
+/// Calls `f(parameter, [state…], gradient)` for every element, in a single pass, in parallel for large tensors; if the
+/// gradient has only some rows, for the elements of these rows. Optimizers implement their update with it.
 ///
 /// ```
 /// use autograd::{tensor, update};
@@ -76,7 +76,7 @@ pub fn update<'g, T: Float, const N: usize>(
     }
 }
 
-/// What is done to a piece of the parameter, of each state tensor, and of the gradient.
+/// The update of a piece of the parameter, each state tensor, and the gradient.
 type Pieces<'f, T> = dyn Fn(&mut [T], &mut [&mut [T]], &[T]) + Sync + 'f;
 
 /// Calls `f` with pieces of all arrays, cut at the same positions, on several threads if they are large.

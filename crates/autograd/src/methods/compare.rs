@@ -1,6 +1,6 @@
 //! Comparisons that return a mask, and selections that take one. A mask has no derivative; a selection passes derivatives
 //! to the selected elements. Comparing tensors gives a `Tensor<bool>`; comparing variables records a [`Mask`], which a
-//! program computes again in every run.
+//! program recomputes in every run.
 
 use crate::error::{Result, or_panic};
 use crate::float::{Element, Float};

@@ -1,6 +1,7 @@
-//! What is in a tensor: its distinct elements, and the places of those that are not 0. The shapes of these depend on the
-//! elements, and the shapes of a recording do not: they are methods of [`Tensor`] alone. On a variable, call them on its
-//! value; a compiled function refuses that, and a mask or [`Var::where_`](crate::Var::where_) selects without a new shape.
+//! The distinct elements of a tensor, and the positions of its nonzero elements. The shapes of these results depend on the
+//! elements, but shapes in a recording must not, so only [`Tensor`] has these methods. For a variable, call them on its
+//! value. A compiled function rejects that; use a mask or [`Var::where_`](crate::Var::where_), which select without a new
+//! shape.
 
 use crate::float::Element;
 use crate::kernel::order::{Distinct, distinct};

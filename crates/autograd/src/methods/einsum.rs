@@ -66,7 +66,7 @@ fn first_only() -> impl FnMut(&Label) -> bool {
     }
 }
 
-/// Writes the term on the diagonals of axes with the same label, among zeros.
+/// Writes the term on the diagonals of axes with the same label, with zeros elsewhere.
 fn on_diagonals<T: Float, V: Value<T>>(mut term: Term<V>, labels: &[Label]) -> Result<V> {
     let mut first = first_only();
     for label in labels.iter().filter(|label| !first(label)) {

@@ -245,7 +245,7 @@ macro_rules! elementwise_methods {
             }
         }
 
-        /// x to a constant whole power, as `f64::powi`: [`powf`](Self::powf) of the same number.
+        /// x to a constant integer power, like `f64::powi`: [`powf`](Self::powf) of the same number.
         ///
         /// ```
         /// # use autograd::tensor;

@@ -45,10 +45,10 @@ macro_rules! factor_methods {
 
             /// The eigenvalues w of (A + Aᵀ)/2, in ascending order, and the eigenvectors, as columns of V: A·V =
             /// V·diag(w). In each eigenvector, the element of largest magnitude is positive. Where eigenvalues
-            /// coincide, the derivative of their eigenvectors does not exist; rotations among these are left out of it. A
-            /// function of the matrix, such as V·diag(eʷ)·Vᵀ, has a gradient there, and a symmetric function of the
-            /// eigenvalues a second derivative, too. For the second derivative, differentiate a recorded gradient, or call
-            /// [`hvp`](crate::Var::hvp).
+            /// coincide, the derivative of their eigenvectors does not exist; rotations among these are ignored. A
+            /// function of the matrix, such as V·diag(eʷ)·Vᵀ, has a correct gradient there, and a symmetric function of
+            /// the eigenvalues also has a correct second derivative. For the second derivative, differentiate a recorded
+            /// gradient, or call [`hvp`](crate::Var::hvp).
             ///
             /// ```
             /// # use autograd::tensor;
@@ -78,7 +78,7 @@ macro_rules! factor_methods {
             }
 
             /// The factors P, L and U of A = P·L·U: a permutation, which has no derivative, a lower trapezoid with ones on the
-            /// diagonal, and an upper one. A singular matrix has factors, too, but no derivative of these.
+            /// diagonal, and an upper one. A singular matrix also has factors, but they have no derivative.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -91,9 +91,9 @@ macro_rules! factor_methods {
             }
 
             /// The eigenvalues of a matrix that need not be symmetric: their real parts and their imaginary parts. Complex
-            /// ones come in pairs, a + bi before a - bi. Their order is not specified otherwise, and may change when the
-            /// matrix changes slightly. Where eigenvalues coincide, they may have no derivative, which is NaN if their
-            /// eigenvectors coincide, too.
+            /// ones come in pairs, a + bi before a - bi. The order is otherwise unspecified, and may change when the
+            /// matrix changes slightly. Where eigenvalues coincide, they may not be differentiable; the derivative is
+            /// NaN if their eigenvectors also coincide.
             ///
             /// ```
             /// # use autograd::tensor;

@@ -1,7 +1,7 @@
 //! Discrete Fourier transforms. Requires the feature `fft`.
 //!
-//! There is no type of complex numbers: they are pairs, a real and an imaginary part, along a last axis of size 2, as
-//! `torch.view_as_real` shows them. Axes of a transform count the axes of numbers, without that one.
+//! There is no complex number type: complex numbers are pairs of a real and an imaginary part along a last axis of size
+//! 2, as in `torch.view_as_real`. The axes of a transform do not count that axis.
 
 use super::select::{leading, placed};
 use crate::error::{Error, Result};
@@ -21,16 +21,16 @@ use crate::value::Value;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum FftNorm {
-    /// 1, and 1/n of the inverse.
+    /// 1, and 1/n for the inverse.
     #[default]
     Backward,
-    /// 1/√n of both, which makes the transform orthogonal.
+    /// 1/√n for both, which makes the transform orthogonal.
     Ortho,
-    /// 1/n, and 1 of the inverse.
+    /// 1/n, and 1 for the inverse.
     Forward,
 }
 
-/// Settings of a Fourier transform. The default is one along the last axis of numbers, of all of them.
+/// Settings of a Fourier transform. The default transforms all numbers along the last axis.
 ///
 /// ```
 /// use autograd::{Fft, Tensor};
@@ -53,16 +53,16 @@ impl Default for Fft {
 }
 
 impl Fft {
-    /// A transform along several axes of numbers, one after the other. The axis of the parts does not count: -1 is the last
-    /// axis of numbers in any case.
+    /// A transform along several axes of numbers, one after the other. The axis of real and imaginary parts does not count:
+    /// -1 is always the last axis of numbers.
     #[doc(alias = "fft2")]
     #[doc(alias = "fftn")]
     pub fn along(axes: impl IntoIterator<Item = isize>) -> Self {
         Fft { axes: axes.into_iter().collect(), size: None, norm: FftNorm::default() }
     }
 
-    /// The number of elements along each of these axes: others are cut off, and zeros are appended. For [`irfft`], those of
-    /// the result.
+    /// The number of elements along each of these axes: longer axes are cut off, and shorter ones padded with zeros. For
+    /// [`irfft`], the sizes of the result.
     ///
     /// [`irfft`]: crate::Tensor::irfft
     pub fn size(self, size: impl IntoIterator<Item = usize>) -> Self {
@@ -88,7 +88,7 @@ macro_rules! fourier_methods {
         twins! {
             /// The discrete Fourier transform `y[k] = Σ x[j] exp(-2πi jk/n)` of complex numbers, which are pairs along the last
             /// axis. For real numbers, [`rfft`](Self::rfft) takes half of the time. It is linear, so its derivatives are
-            /// transforms, too, and exact to any order. Any size takes O(n log n) operations.
+            /// also transforms, exact to any order. Any size takes O(n log n) operations.
             ///
             /// ```
             /// use autograd::{Fft, tensor};
@@ -138,8 +138,8 @@ macro_rules! fourier_methods {
             }
 
             /// The inverse of [`rfft`](Self::rfft): real numbers, from the first half of their spectrum. Along the last of the
-            /// axes, it returns 2·(m - 1) numbers for m complex ones, unless the settings have another size, which must be given
-            /// if it is odd. The imaginary parts of numbers that must be real do not count.
+            /// axes, it returns 2·(m - 1) numbers for m complex ones, unless the settings give another size; an odd size must
+            /// be given. The imaginary parts of numbers that must be real are ignored.
             ///
             /// ```
             /// use autograd::{Fft, tensor};
@@ -210,7 +210,7 @@ macro_rules! fourier_methods {
             }
 
             /// Shifts the number of frequency 0 from the first place of each axis to the middle. The axes are those of this
-            /// array, the parts of complex numbers included.
+            /// array, including the axis of real and imaginary parts.
             ///
             /// ```
             /// use autograd::{Tensor, tensor};
@@ -239,8 +239,8 @@ macro_rules! fourier_methods {
 pub(super) use fourier_methods;
 
 impl<T: Float> crate::Tensor<T> {
-    /// The frequencies of the n numbers of a spectrum, of samples at distances of `step`: k/(n·step), and k - n in place of k
-    /// in the second half.
+    /// The frequencies of the n numbers of a spectrum for samples at distances of `step`: k/(n·step), with k - n in place of
+    /// k in the second half.
     ///
     /// ```
     /// use autograd::{Tensor, tensor};
@@ -252,7 +252,7 @@ impl<T: Float> crate::Tensor<T> {
     }
 
     /// The frequencies of the n/2 + 1 numbers that [`rfft`](Self::rfft) returns for n samples at distances of `step`;
-    /// none for no samples.
+    /// empty for no samples.
     ///
     /// ```
     /// use autograd::{Tensor, tensor};

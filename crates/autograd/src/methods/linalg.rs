@@ -64,7 +64,8 @@ impl Columns {
 }
 
 /// The right-hand side of a system with this matrix as columns: a vector, or one for each matrix of a batch, becomes one
-/// column. Shapes that only broadcast do not count as a batch of vectors: a square matrix would be taken for one.
+/// column. Shapes that only broadcast do not count as a batch of vectors; otherwise, a square matrix would be mistaken
+/// for one.
 #[track_caller]
 pub(super) fn columns<T: Float, V: Value<T>>(matrix: &V, b: &V) -> Result<(V, Columns)> {
     let (matrix, mut shape) = (matrix.shape(), b.shape());
@@ -119,11 +120,11 @@ macro_rules! linalg_methods {
             #[doc(alias = "inverse")]
             inv, try_inv() |a| { Value::try_apply(Op::Linalg(Factor::Inv), &[a]) }
 
-            /// The pseudoinverse A⁺ of Moore and Penrose: A⁻¹ for a regular matrix, (AᵀA)⁻¹Aᵀ for independent columns, and
-            /// of the least norm in any case. Singular values up to `rtol` times the largest one count as 0; `None` stands
-            /// for the larger size times the precision of the numbers, as in PyTorch and NumPy. Its derivative is that
-            /// among matrices of the same rank. Source: Golub and Pereyra, *The differentiation of pseudo-inverses and
-            /// nonlinear least squares problems whose variables separate* (1973).
+            /// The Moore-Penrose pseudoinverse A⁺: A⁻¹ for an invertible matrix, (AᵀA)⁻¹Aᵀ for independent columns, and
+            /// always the solution of minimum norm. Singular values up to `rtol` times the largest one count as 0; `None`
+            /// means the larger size times the machine epsilon, as in PyTorch and NumPy. Its derivative is that among
+            /// matrices of the same rank. Source: Golub and Pereyra, *The differentiation of pseudo-inverses and nonlinear
+            /// least squares problems whose variables separate* (1973).
             ///
             /// ```
             /// # use autograd::tensor;
@@ -135,8 +136,9 @@ macro_rules! linalg_methods {
                 Value::try_apply(Op::Linalg(Factor::Pinv { rtol: linalg::cutoff::<T>("pinv", rtol, size)? }), &[a])
             }
 
-            /// The X of least norm among those for which the norm of A·X - B is least: [A⁺·B](Self::pinv). `b` is a vector
-            /// as in [`solve`](Self::solve). `rtol` as for `pinv`. The residual is `a.matmul(x) - b`.
+            /// The least-squares solution X of A·X = B; if there are several, the one of minimum norm: [A⁺·B](Self::pinv).
+            /// `b` may be a vector as in [`solve`](Self::solve), and `rtol` is that of `pinv`. The residual is
+            /// `a.matmul(x) - b`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -149,8 +151,8 @@ macro_rules! linalg_methods {
                 columns.undo(a.try_pinv(rtol)?.try_matmul(b)?)
             }
 
-            /// The number of singular values that do not count as 0: `rtol` as for [`pinv`](Self::pinv). A matrix that has an
-            /// infinite or NaN element has no rank: `i64::MIN`.
+            /// The number of singular values that do not count as 0, with the `rtol` of [`pinv`](Self::pinv). For a matrix
+            /// with an infinite or NaN element, the result is `i64::MIN`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -182,8 +184,8 @@ macro_rules! linalg_methods {
                 linalg::condition(a, p)
             }
 
-            /// The solution X of P·L·U·X = B for this B, with the factors of [`lu`](Self::lu), which serve for any number of
-            /// right-hand sides. It is a vector as in [`solve`](Self::solve).
+            /// The solution X of P·L·U·X = B for this B, with the factors of [`lu`](Self::lu), which can be reused for any
+            /// number of right-hand sides. B may be a vector as in [`solve`](Self::solve).
             ///
             /// ```
             /// # use autograd::tensor;
@@ -198,7 +200,7 @@ macro_rules! linalg_methods {
                 columns.undo(x)
             }
 
-            /// The determinant: 0 if the matrix is singular. Its derivative is correct for singular matrices, too.
+            /// The determinant: 0 if the matrix is singular. Its derivative is also correct for singular matrices.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -214,7 +216,7 @@ macro_rules! linalg_methods {
             /// ```
             logabsdet, try_logabsdet() |a| { Ok(a.try_slogdet()?.1) }
 
-            /// The lower triangular Cholesky factor L with L·Lᵀ = (A + Aᵀ)/2, the symmetric part of A. An error if that
+            /// The lower triangular Cholesky factor L with L·Lᵀ = (A + Aᵀ)/2, the symmetric part of A. An error if this
             /// is not positive definite.
             ///
             /// ```

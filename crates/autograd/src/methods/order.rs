@@ -1,6 +1,6 @@
-//! Extrema, sorting and cumulative extrema. Indices are found from the numbers, and are [integers on the tape](Ints) where
-//! the numbers are; no derivative flows through them. The elements are gathered at these indices, so derivatives flow to
-//! exactly those elements.
+//! Extrema, sorting and cumulative extrema. Indices are computed from the numbers and are [integers on the tape](Ints) if
+//! the numbers are on a tape; no derivative flows through them. The elements are gathered at these indices, so derivatives
+//! flow to exactly those elements.
 
 use super::reduce::Dims;
 use crate::error::{Error, Result};
@@ -127,7 +127,8 @@ macro_rules! order_methods {
             min_dim, min_dim_keep, try_min_dim |axis| IntOp::Place { fold: Fold::Min, axes: AxisSet::one(axis) };
 
             /// The median along an axis and its index: for an even number of elements, the lower of the two in the
-            /// middle, as in PyTorch; [`quantile`](Self::quantile) gives their mean, as in NumPy. NaN if there is one.
+            /// middle, as in PyTorch; [`quantile`](Self::quantile) gives their mean, as in NumPy. NaN if any element is
+            /// NaN.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -137,7 +138,7 @@ macro_rules! order_methods {
             median, median_keep, try_median |axis| IntOp::Median { axis };
 
             /// The most frequent element along an axis (the smallest of several) and its last index, as in PyTorch. NaN
-            /// if there is one.
+            /// if any element is NaN.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -216,8 +217,9 @@ macro_rules! order_methods {
             }
         }
 
-        /// The whole numbers as integers, such as indices that arrive as numbers; `i64::MIN`, which is no index, for any
-        /// other number, and from 2²⁴ on in `f32` (2⁵³ in `f64`), where numbers are too coarse to be told apart.
+        /// Converts integral numbers to integers, such as indices stored as floats. Any other number gives `i64::MIN`,
+        /// which is not a valid index, and so do numbers from 2²⁴ on in `f32` (2⁵³ in `f64`), where neighboring integers
+        /// are indistinguishable.
         ///
         /// ```
         /// # use autograd::tensor;
@@ -240,7 +242,7 @@ pub(super) trait Numbers<T: Float>: Value<T> {
     /// The node of integers that were found from the numbers, if they are on a tape.
     #[track_caller]
     fn node(&self, from: IntOp, values: &Tensor<i64>) -> Result<Option<Self>>;
-    /// Indices that were found from the numbers.
+    /// Indices computed from the numbers.
     fn integers(found: Index<Self>) -> Self::Ints;
 }
 

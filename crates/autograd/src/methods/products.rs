@@ -100,7 +100,7 @@ macro_rules! product_methods {
                 }
             }
 
-            /// `a · bᵀ` for matrices, without transposing anything, as a dense layer multiplies with its weights.
+            /// `a · bᵀ` for matrices, without transposing anything, as in a dense layer.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -171,10 +171,12 @@ macro_rules! product_methods {
 
             /// Attention of these queries `[…, L, E]` to keys `[…, S, E]` and their values `[…, S, V]`:
             /// `softmax(q kᵀ · scale + mask) v`, of shape `[…, L, V]`; the leading axes broadcast. A mask is added to the
-            /// scores `[…, L, S]`, to which it broadcasts; -inf hides a key. A query without any key left yields 0.
+            /// scores `[…, L, S]`, to which it broadcasts; -inf hides a key. A query whose keys are all hidden
+            /// yields 0.
             ///
-            /// The scores are computed a few rows at a time, again for the derivatives, and never stored: memory is
-            /// proportional to the number of positions, not to its square. Source: Dao et al., *FlashAttention* (2022).
+            /// The scores are computed a few rows at a time, recomputed for the derivatives, and never stored: memory
+            /// is proportional to the number of positions, not to its square. Source: Dao et al., *FlashAttention*
+            /// (2022).
             ///
             /// ```
             /// # use autograd::{Attention, tensor};
@@ -222,9 +224,10 @@ macro_rules! product_methods {
         /// Einstein summation: the product of the operands, summed over the labels that the output does not have. For
         /// example, `"ij,jk->ik"` is a matrix product.
         ///
-        /// There is one label per axis. A label that occurs twice in one operand takes its diagonal; one that occurs twice
-        /// in the output puts the result on a diagonal, among zeros. `...` matches any number of axes, which broadcast. Without `->`, the output has the labels that occur once, in alphabetical
-        /// order. Operands are multiplied as matrices, two at a time, those with the smallest product first.
+        /// There is one label per axis. A label that occurs twice in one operand takes its diagonal; one that occurs twice in
+        /// the output puts the result on a diagonal, with zeros elsewhere. `...` matches any number of axes, which broadcast.
+        /// Without `->`, the output has the labels that occur once, in alphabetical order. Operands are multiplied as matrices,
+        /// two at a time, starting with those that have the smallest product.
         ///
         /// ```
         /// # use autograd::{Tensor, tensor};

@@ -3,11 +3,11 @@
 macro_rules! recurrent_methods {
     () => {
         twins! {
-            /// The states of a recurrent layer at all steps. `self` holds what the inputs contribute to the gates,
-            /// `[time, batch, gates · hidden]`: their products with weights, and a bias. The state contributes
-            /// `h · weightᵀ + bias`, with weights `[gates · hidden, hidden]`. A sequence ends at its length, one of
-            /// `[batch]`: from then on its state stays what it is. `start` holds the parts of the initial state,
-            /// `[batch, hidden]` each: h, and c of an LSTM.
+            /// The states of a recurrent layer at all steps. `self` holds the contributions of the inputs to the gates,
+            /// `[time, batch, gates · hidden]`: their products with the weights, plus a bias. The state contributes `h
+            /// · weightᵀ + bias`, with weights `[gates · hidden, hidden]`. Each sequence has a length in `[batch]`,
+            /// after which its state does not change. `start` holds the parts of the initial state, `[batch, hidden]`
+            /// each: h, and c of an LSTM.
             ///
             /// The result, `[parts, time + 1, batch, hidden]`, begins with the initial state, or ends with it if sequences are
             /// read in reverse. All steps are one op, and so are all steps of its derivative.

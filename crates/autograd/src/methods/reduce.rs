@@ -1,5 +1,5 @@
-//! Reductions, statistics, norms, cumulative reductions, softmax and related functions. A function without an op of its
-//! own is composed of ops, so its derivatives are correct to any order.
+//! Reductions, statistics, norms, cumulative reductions, softmax and related functions. A function without a dedicated
+//! op is composed of ops, so its derivatives are correct to any order.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -8,7 +8,7 @@ use crate::tensor::AxisSet;
 use crate::tensor::layout::reduced_shape;
 use crate::value::Value;
 
-/// What becomes of the axes that a reduction reduces.
+/// What happens to the axes that a reduction reduces.
 ///
 /// ```
 /// use autograd::{Dims, tensor};

@@ -1,4 +1,4 @@
-//! Elements of one array, combined at positions of another that indices name.
+//! Combines elements of one array at indexed positions of another.
 
 use super::select::{check_scatter, from_end, leading, placed};
 use crate::error::Result;
@@ -31,7 +31,7 @@ pub enum Scatter {
 }
 
 impl Scatter {
-    /// What changes nothing when it is combined with others.
+    /// The identity element of the reduction.
     fn neutral(self) -> f64 {
         match self {
             Scatter::Sum | Scatter::Mean => 0.0,
@@ -42,7 +42,8 @@ impl Scatter {
     }
 }
 
-/// What becomes of an element that [`scatter_reduce`](crate::Tensor::scatter_reduce) combines others at.
+/// What happens to the original element at a position where [`scatter_reduce`](crate::Tensor::scatter_reduce) combines
+/// others.
 ///
 /// ```
 /// use autograd::{Scatter, Target, tensor};
@@ -54,17 +55,17 @@ impl Scatter {
 pub enum Target {
     /// It is combined with them.
     Included,
-    /// They replace it. An element that no index names stays.
+    /// They replace it. An element that no index refers to does not change.
     Replaced,
 }
 
 macro_rules! scatter_methods {
     () => {
         twins! {
-            /// Combines elements of `src` at indices along an axis, as [`scatter_add`](Self::scatter_add) adds them:
-            /// `y[index[i][j]][j]` of all `src[i][j]` for axis 0, and of the element that stands there, unless they replace
-            /// it. Of several largest or smallest elements, each has an equal share of the derivative; the derivative of
-            /// a product is exact where elements are 0. An infinite extremum has derivative 0.
+            /// Combines elements of `src` at indices along an axis, in the way that [`scatter_add`](Self::scatter_add) adds
+            /// them: for axis 0, `y[index[i][j]][j]` combines all such `src[i][j]`, and the original element unless they
+            /// replace it. Tied extrema share the derivative equally; the derivative of a product is exact where elements
+            /// are 0. An infinite extremum has derivative 0.
             ///
             /// ```
             /// use autograd::{Scatter, Target, tensor};

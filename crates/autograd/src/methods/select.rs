@@ -46,7 +46,7 @@ pub(super) fn check_scatter(op: &'static str, axis: usize, part: &[usize], x: &[
     Ok(())
 }
 
-/// Puts `x` into zeros of the shape `whole`, at the start of each axis.
+/// Writes `x` into zeros of the shape `whole`, at the start of each axis.
 #[track_caller]
 pub(super) fn placed<T: Float, V: Value<T>>(x: &V, whole: &[usize]) -> Result<V> {
     let part = x.shape();
@@ -217,7 +217,7 @@ macro_rules! select_methods {
             }
 
             /// Writes elements of `src` at indices along an axis: `y[index[i][j]][j] = src[i][j]` for axis 0. If
-            /// several are written to one position, the last one stays; overwritten elements have derivative 0. The
+            /// several are written to one position, the last one wins; overwritten elements have derivative 0. The
             /// index may be smaller than `src`, and smaller than this tensor on the other axes; the rest is not
             /// changed. Negative indices count from the end.
             ///

@@ -97,8 +97,8 @@ macro_rules! shape_methods {
                 Self::try_concat(&[x.try_slice(axis, cut..)?, x.try_slice(axis, ..cut)?], axis)
             }
 
-            /// Repeats the whole tensor along each axis, as in NumPy's `tile`; missing leading axes or counts are taken
-            /// as 1.
+            /// Repeats the whole tensor along each axis, as in NumPy's `tile`; missing leading axes or counts default
+            /// to 1.
             ///
             /// ```
             /// # use autograd::tensor;

@@ -1,4 +1,4 @@
-//! Statistics of samples: quantiles, covariances, distances, and places in a sorted list. All are composed of ops, so that
+//! Statistics of samples: quantiles, covariances, distances, and positions in a sorted list. All are composed of ops, so
 //! their derivatives are correct to any order.
 
 use super::order::{Numbers, find, picked, shaped};
@@ -33,7 +33,7 @@ pub enum Between {
     Higher,
     /// Their mean.
     Midpoint,
-    /// The nearer element; of two at the same distance, the one at an even place.
+    /// The nearer element; at equal distances, the one at an even position.
     Nearest,
 }
 
@@ -56,10 +56,10 @@ impl Between {
 macro_rules! statistics_methods {
     ($Ints:ty) => {
         twins! {
-            /// The quantile of the elements along an axis: the element at place q·(n - 1) of the n sorted ones, or a value
-            /// [between](Between) two. NaN if there is one, and perhaps between an
-            /// infinite element and another, as in NumPy. The derivative goes to these elements. The usual median is
-            /// `x.quantile(0.5, axis, Between::Linear)`; percentile p is quantile p/100.
+            /// The quantile of the elements along an axis: the element at position q·(n - 1) of the n sorted ones, or a
+            /// value [between](Between) two. NaN if any element is NaN; interpolating with an infinite element may also
+            /// give NaN, as in NumPy. The derivative flows to these elements. The usual median is `x.quantile(0.5, axis,
+            /// Between::Linear)`; percentile p is quantile p/100.
             ///
             /// ```
             /// use autograd::{Between, tensor};
@@ -83,9 +83,9 @@ macro_rules! statistics_methods {
             }
 
             /// Where to insert each number into this sorted list so that it stays sorted: before or after elements that are
-            /// equal. If this list has leading axes, those of `values` must be the same, and each row is searched for the
-            /// numbers of its row. NaN counts as larger than any number. No derivative flows. A list that is not sorted
-            /// gives arbitrary places.
+            /// equal. If this list has leading axes, `values` must have the same ones, and each row of `values` is
+            /// searched for in its own row. NaN counts as larger than any number. No derivative flows. If the list is not
+            /// sorted, the positions are arbitrary.
             ///
             /// ```
             /// use autograd::{Insert, tensor};
@@ -128,7 +128,7 @@ macro_rules! statistics_methods {
             }
 
             /// The correlation coefficients of the rows: [covariances](Self::cov) divided by the standard deviations of both.
-            /// A row of equal elements has none: NaN.
+            /// For a row of equal elements, they are NaN.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -144,9 +144,9 @@ macro_rules! statistics_methods {
                 statistics::of_rows(x, y.try_add(Self::try_apply(Op::StopGradient, &[&inside])?)?)
             }
 
-            /// The distances ‖xᵢ - yⱼ‖ between all rows of this matrix `[…, rows, width]` and all of another: for each pair
-            /// the p-[norm](Self::norm) of the difference, computed from the differences and therefore accurate for near
-            /// points. Derivatives take memory for all of these. The derivative at distance 0 is 0. The leading axes broadcast.
+            /// The distances ‖xᵢ - yⱼ‖ between all rows of this matrix `[…, rows, width]` and all of another: for each pair the
+            /// p-[norm](Self::norm) of the difference, computed from the differences and therefore accurate for close points.
+            /// Derivatives need memory for all differences. The derivative at distance 0 is 0. The leading axes broadcast.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -198,7 +198,7 @@ pub(super) fn quantiles<T: Float, V: Numbers<T>>(x: &V, q: &[f64], axis: isize, 
     Ok(y.permute(&order))
 }
 
-/// The places of `values` in sorted rows.
+/// The positions of `values` in sorted rows.
 #[track_caller]
 pub(super) fn search<T: Float, V: Numbers<T>>(
     op: &'static str,

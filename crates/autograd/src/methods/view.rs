@@ -20,7 +20,7 @@ fn bound(i: impl TryInto<isize>) -> Option<isize> {
     Some(i.try_into().unwrap_or(isize::MAX))
 }
 
-/// The bound after the last element of a range. After -1, the last element of the axis, there is none.
+/// The exclusive bound of an inclusive range. For -1, the last element of the axis, there is none.
 fn after(last: impl TryInto<isize>) -> Option<isize> {
     bound(last).filter(|&i| i != -1).map(|i| i.saturating_add(1))
 }
@@ -134,8 +134,8 @@ macro_rules! view_methods {
             }
 
             /// Slices one axis, as a view, by Python's rules: negative bounds count from the end, and out-of-range
-            /// bounds are clipped. The range may be of `usize`, `isize` or `i32`, so that literals need no suffix and
-            /// sizes no cast: `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`, `x.slice(0, n..)`.
+            /// bounds are clipped. The range may have the type `usize`, `isize` or `i32`, so literals need no suffix
+            /// and sizes no cast: `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`, `x.slice(0, n..)`.
             ///
             /// ```
             /// # use autograd::tensor;

@@ -19,7 +19,7 @@ const SELU: [f64; 2] = [1.050_700_987_355_480_5, 1.673_263_242_354_377_2];
 /// √(2/π) and 0.044715 √(2/π): Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016.
 const GELU: [f64; 2] = [0.797_884_560_802_865_4, 0.044_715 * 0.797_884_560_802_865_4];
 
-/// x between ±30. Beyond, `gelu_tanh` is straight, and the square of x could overflow.
+/// x clamped to ±30. Beyond that, `gelu_tanh` is linear, and the square of x could overflow.
 #[inline(always)]
 fn gelu_curved<S: Real>(x: E<S>) -> E<S> {
     x.max(x.lit(-30.0)).min(x.lit(30.0))

@@ -1,5 +1,5 @@
-//! What the rest of the crate must know of an op beside its meaning: one exhaustive list, so that a new op cannot be
-//! forgotten.
+//! What the rest of the crate must know about an op, apart from its meaning: one exhaustive list, so that a new op
+//! cannot be forgotten.
 
 use super::{Binary, Factor, Fold, IGNORED, IntOp, Op, Unary};
 use crate::tensor::Tensor;
@@ -195,7 +195,7 @@ impl Op {
         integers!(self)
     }
 
-    /// The op with zeros in place of its integers: what it does whatever they are.
+    /// The op with zeros in place of its integers: its effect regardless of their values.
     ///
     /// ```
     /// use autograd::{op::Op, tensor};

@@ -1,9 +1,9 @@
 //! A row of the table as data: the functions it is composed of, in the order in which they are evaluated, each common
-//! subexpression once. Recorded from the row itself the first time that anybody asks.
+//! subexpression once. It is recorded from the row itself on first use.
 //!
-//! Only a few rows deserve a loop of their own. Everything else reads the formula: blocks and scalars are evaluated step
-//! by step, rules are recorded on the tape, printed as mathematics, and asked what they read. No flag is kept by hand
-//! beside a rule. This module knows neither tensors nor tapes.
+//! Only a few rows have a dedicated loop. Everything else uses the formula: it evaluates blocks and scalars step by
+//! step, records rules on the tape, prints them as mathematics, and determines what they read. No flags are maintained
+//! by hand. This module knows neither tensors nor tapes.
 
 use super::{Binary, OUTPUT, Side, Unary};
 use crate::float::{Real, for_real};
@@ -60,7 +60,7 @@ impl Step {
 pub(crate) struct Formula {
     pub(crate) steps: Vec<Step>,
     pub(crate) result: Source,
-    /// For blocks: the register that each step writes, which none of its operands is in.
+    /// For blocks: the register that each step writes, which differs from those of its operands.
     pub(crate) registers: Vec<u8>,
 }
 
@@ -115,7 +115,7 @@ impl Formula {
         Formula { steps, result: results[0], registers }
     }
 
-    /// The operand that the formula is, unchanged.
+    /// The operand, if the formula returns it unchanged.
     pub(crate) fn is_input(&self) -> Option<usize> {
         if let Source::Input(i) = self.result { Some(i.into()) } else { None }
     }

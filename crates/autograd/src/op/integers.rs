@@ -1,6 +1,6 @@
 //! Integers on the tape: indices, labels and lengths. A node of integers holds them in its op, and its value as a number
 //! is a placeholder; an op that reads integers takes such a node as its last input. So a program knows where every
-//! integer comes from, and computes it again when that changes.
+//! integer comes from, and recomputes it when its source changes.
 
 use super::{Fold, Op};
 use crate::tensor::{AxisSet, Shape};
@@ -44,7 +44,7 @@ pub enum Insert {
     After,
 }
 
-/// How integers follow from the input of their node.
+/// How integers are computed from the input of their node.
 ///
 /// ```
 /// use autograd::{Tape, op::{IntOp, Op}};
@@ -58,7 +58,8 @@ pub enum Insert {
 pub enum IntOp {
     /// Given from outside: no input.
     Given,
-    /// The numbers of the input as integers; `i64::MIN`, which is no index, for those that are not whole or too large.
+    /// The numbers of the input as integers; `i64::MIN`, which is not a valid index, for those that are not integral or
+    /// too large.
     Whole,
     /// The index of the largest or smallest element over axes, which are kept with size 1.
     Place {
@@ -76,7 +77,8 @@ pub enum IntOp {
         /// The order.
         order: Order,
     },
-    /// The indices of the elements at these places of the ascending order along an axis; the places ascend.
+    /// The indices of the elements at these positions of the ascending order along an axis; the positions are
+    /// ascending.
     Ranked {
         /// The axis.
         axis: usize,
@@ -100,7 +102,7 @@ pub enum IntOp {
         /// The axis.
         axis: usize,
     },
-    /// In each row along the last axis, the places of its last elements among its first `sorted` ones.
+    /// In each row along the last axis, the insertion positions of its last elements among its first `sorted` ones.
     Search {
         /// How many elements of a row are the sorted ones.
         sorted: usize,
@@ -129,7 +131,7 @@ pub enum IntOp {
         classes: usize,
         /// The label to ignore.
         ignored: i64,
-        /// What replaces it.
+        /// The replacement.
         by: i64,
     },
     /// The source of each element after scattering along an axis: see `scatter`.
@@ -147,7 +149,7 @@ pub enum IntOp {
         /// The size of the axis.
         size: usize,
     },
-    /// What follows from each of `n` rows along the first axis, stacked.
+    /// The results for each of `n` rows along the first axis, stacked.
     Each {
         /// Number of rows.
         n: usize,
@@ -203,7 +205,7 @@ impl IntOp {
         }
     }
 
-    /// Whether it may refuse integers that have the shape of the recorded ones.
+    /// Whether it may reject integers that have the recorded shape.
     pub(crate) fn may_fail(&self) -> bool {
         match self {
             IntOp::Within { .. } | IntOp::Labels { .. } => true,

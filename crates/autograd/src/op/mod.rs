@@ -250,19 +250,19 @@ ops! {
         /// Whether to multiply by the transposed matrix: `y[k] = a[k + 1] · y[k + 1] + b[k]`.
         transposed: bool
     };
-    /// All steps of a recurrent layer: the states at all places, and what the steps back read. No derivative flows
-    /// through this; it is what [`Recurrent`](Op::Recurrent) shows. Inputs: the contributions of the input
-    /// `[time, batch, gates · hidden]`, the weights of the state `[gates · hidden, hidden]` and its bias
-    /// `[gates · hidden]`, the lengths of the sequences `[batch]`, and the parts of the initial state, `[batch, hidden]`
-    /// each.
+    /// All steps of a recurrent layer: the states at all positions, and what the backward steps read. No derivative
+    /// flows through this op; its states are the value of [`Recurrent`](Op::Recurrent). Inputs: the contributions of the
+    /// input `[time, batch, gates · hidden]`, the weights of the state `[gates · hidden, hidden]` and its bias `[gates ·
+    /// hidden]`, the lengths of the sequences `[batch]`, and the parts of the initial state, `[batch, hidden]` each.
     RecurrentTrace {
         /// How a step computes the next state.
         cell: Cell,
         /// Whether sequences are read from their end.
         reverse: bool
     };
-    /// The states of a recurrent layer, `[parts, time + 1, batch, hidden]`; the initial one stands where the sequence is
-    /// entered. Inputs: their `RecurrentTrace`, which they are a part of, and its inputs, of which they are a function.
+    /// The states of a recurrent layer, `[parts, time + 1, batch, hidden]`; the initial one is at the end where the
+    /// sequence starts. Inputs: their `RecurrentTrace`, which they are a part of, and its inputs, of which they are a
+    /// function.
     Recurrent {
         /// How a step computes the next state.
         cell: Cell,
@@ -281,7 +281,7 @@ ops! {
     };
     /// Integers: see [`IntOp`]. As numbers, they are NaN.
     Integers {
-        /// How they follow from the input.
+        /// How they are computed from the input.
         from: IntOp,
         /// The integers.
         values: Tensor<i64>
@@ -315,7 +315,8 @@ ops! {
     Linalg(Factor);
     /// A discrete Fourier transform along the last axis of numbers, which are pairs along another axis if they are complex.
     Fourier(Transform);
-    /// Distances between all rows of two matrices over the last two axes, and what follows from differences between rows.
+    /// Distances between all rows of two matrices over the last two axes, and other functions of differences between
+    /// rows.
     Pairwise(Pairwise);
     /// The same elements with another shape.
     Reshape {
@@ -391,14 +392,14 @@ ops! {
         /// How elements are combined: `Prod`, `Max` or `Min`.
         fold: Fold
     };
-    /// For each element, the product of the other ones that indices along an axis name the same place for. With directions, the
-    /// derivative of these products along all of them. Inputs: the elements, and the directions.
+    /// For each element, the product of the other elements with the same index along an axis. With directions, the derivative
+    /// of these products along all of them. Inputs: the elements, and the directions.
     GatherOthers {
         /// The axis.
         axis: usize,
-        /// The place that each element belongs to.
+        /// The index that each element belongs to.
         index: Tensor<i64>,
-        /// Number of places.
+        /// Number of distinct indices.
         size: usize,
         /// Number of directions.
         along: usize

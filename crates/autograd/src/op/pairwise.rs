@@ -1,4 +1,4 @@
-//! Differences between all rows of two matrices: the names, inputs and shape rule of what is computed from them.
+//! Ops on the differences between all rows of two matrices: names, inputs and shape rule.
 
 use super::shape::{checked, mismatch};
 use crate::error::Result;

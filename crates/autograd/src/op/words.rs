@@ -1,5 +1,5 @@
 //! Every op as mathematics, for people: its value, and what it passes on to its inputs. Elementwise functions are printed
-//! from the rows that compute them; the rules of structured ops are written here, beside one another.
+//! from the rows that compute them; the rules of structured ops are written here.
 //!
 //! In a text, `$a`, `$b`, `$c` stand for the inputs, `$y` for the value and `$g` for its cotangent.
 

@@ -1,6 +1,5 @@
-//! Measuring a tape: every op is computed again at its recorded inputs, followed by a reverse sweep over tensors that
-//! count the cost of each operation. Recording and the plain sweep do not contain any of this code, so it costs them
-//! nothing.
+//! Measures a tape: every op is recomputed at its recorded inputs, followed by a reverse sweep over tensors that count
+//! the cost of each operation. Recording and the plain sweep contain none of this code, so it costs them nothing.
 
 use super::Profile;
 use crate::error::Result;

@@ -110,7 +110,7 @@ fn sorted(op: &Op, inputs: &Inputs) -> Inputs {
     }
 }
 
-/// What sets an op apart from many others of its kind: which function it is, or where it cuts.
+/// What distinguishes an op from many others of its kind: its function, or the bounds of its slice.
 fn mark(op: &Op) -> usize {
     match op {
         Op::Unary(u) => *u as usize,
@@ -122,7 +122,7 @@ fn mark(op: &Op) -> usize {
     }
 }
 
-/// Whether a node's op does the same as another op of the same inputs in every run. Of users' ops nothing is known.
+/// Whether a node's op does the same as another op of the same inputs in every run. Nothing is known about users' ops.
 fn is_same(def: &Def, op: &Op) -> bool {
     match (def, op) {
         (Def::Unary(a), Op::Unary(b)) => a == b,

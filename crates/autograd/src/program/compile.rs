@@ -52,8 +52,8 @@ const MOST: usize = 16;
 /// assert!((gradients[1].at(&[0]) - 0.5f64.tanh()).abs() < 1e-15);
 /// # Ok::<(), autograd::Error>(())
 /// ```
-/// Decisions that the closure makes from values (`if x[0].item() > 0.0`), and whatever it computes from values outside
-/// the tape, would be frozen at recording. To prevent this, [`value`](Compiled::value) and
+/// Branches that the closure takes based on values (`if x[0].item() > 0.0`), and anything it computes from values
+/// outside the tape, would be frozen at recording. To prevent this, [`value`](Compiled::value) and
 /// [`value_and_grad`](Compiled::value_and_grad) return an error if the closure reads the value of something that
 /// depends on the inputs, or derivatives computed from it (`backward`, `vjp`; derivatives recorded by `grad` are
 /// compiled). Use ops that choose (`select`, `maximum`) instead. Values from elsewhere, such as random numbers or
@@ -100,8 +100,8 @@ where
         Ok((out[0].item(), &out[1..]))
     }
 
-    /// As [`value_and_grad`](Compiled::value_and_grad), with inputs and gradients in slices of the caller, for samplers and
-    /// optimizers that own their buffers: each input is a vector, and so is its gradient. Allocates nothing once warm.
+    /// Like [`value_and_grad`](Compiled::value_and_grad), with inputs and gradients in the caller's slices, for samplers
+    /// and optimizers that own their buffers: each input is a vector, and so is its gradient. Allocates nothing once warm.
     ///
     /// ```
     /// use autograd::compile;

@@ -1,5 +1,5 @@
-//! The part of a tape that leads from the inputs of a program to its outputs, as a graph. What depends on no input
-//! becomes a constant: its value is on the tape, unless it is only sketched there.
+//! The part of a tape that leads from the inputs of a program to its outputs, as a graph. Nodes that depend on no input
+//! become constants: their values are on the tape, unless it is a sketch.
 
 use super::constants::{Constants, Evaluator};
 use super::graph::{Def, Graph};

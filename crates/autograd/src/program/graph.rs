@@ -51,7 +51,7 @@ pub(super) struct Node {
     pub(super) line: Line,
 }
 
-/// What is known of a constant without its elements.
+/// What is known about a constant without its elements.
 #[derive(Clone, Debug)]
 pub(super) struct Constant {
     pub(super) shape: Shape,
@@ -100,7 +100,7 @@ pub(super) struct Graph {
     pub(super) outputs: Vec<u32>,
     /// The node of each integer input.
     pub(super) integers: Vec<u32>,
-    /// Nodes whose values stay in memory until their last reader, whatever else could be kept instead.
+    /// Nodes whose values stay in memory until their last reader, even if recomputing them would save memory.
     pub(super) kept: Vec<u32>,
 }
 

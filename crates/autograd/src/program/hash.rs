@@ -1,5 +1,5 @@
-//! Maps from small keys that the compiler makes itself: node ids, ops, shapes. Nobody chooses them to collide, so a
-//! multiplication per word is enough of a hash; half of the time of compiling was spent in the default one.
+//! Maps from small keys that the compiler makes itself: node ids, ops, shapes. No adversary chooses them to collide, so
+//! one multiplication per word is sufficient; the default hash took half of the compile time.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};

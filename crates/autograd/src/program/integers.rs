@@ -1,5 +1,5 @@
-//! Integers in a program: which are passed to each run, which follow from those alone and are computed and checked before
-//! anything else, and what steps require of the integers that they read.
+//! Integers in a program: which ones are passed to each run, which ones depend only on those and are computed and checked
+//! first, and what steps require of the integers that they read.
 
 use super::graph::{Def, Graph};
 use crate::error::{Error, Result};
@@ -39,8 +39,8 @@ pub(super) struct Early {
 }
 
 impl Early {
-    /// Stores the integers of a run in their slots and computes what follows from them. Returns an error if a step will
-    /// not accept them.
+    /// Stores the integers of a run in their slots and computes the integers that depend on them. Returns an error if a
+    /// step will not accept them.
     pub(super) fn start(&self, given: &[&Tensor<i64>], slots: &mut [Tensor<i64>]) -> Result<()> {
         if given.len() != self.inputs.len() {
             let hint =

@@ -65,10 +65,10 @@ use steps::Plan;
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// The results have the same bits as on the recorded tape, in every run and with any number of threads, up to the sign
-/// of a zero and what depends on that sign, such as which infinity `1/x` is at ±0.
+/// of a zero and values that depend on that sign, such as `1/x` at ±0.
 ///
-/// Everything that is not the result of a recorded op is frozen at its recorded value: decisions that the surrounding
-/// code made from values, and integers and masks that were passed as tensors. [Integers](Ints) and
+/// Everything that is not the result of a recorded op is frozen at its recorded value: branches that the surrounding
+/// code took based on values, and integers and masks that were passed as tensors. [Integers](Ints) and
 /// [masks](crate::Mask) on the tape, such as those of `argsort` and `is_gt`, are recomputed.
 /// [`compile`](crate::compile) detects that values are read and returns an error; this type does not check.
 pub struct Program<T: Float> {

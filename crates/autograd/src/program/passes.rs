@@ -44,7 +44,7 @@ fn verified(graph: &Graph, pass: &str) {
     }
 }
 
-/// Constant folding: evaluates what depends on no input. On a tape with values this happened during extraction.
+/// Constant folding: evaluates nodes that depend on no input. On a tape with values this happened during extraction.
 fn fold_constants(mut graph: Graph, evaluator: &mut dyn Evaluator) -> Result<Graph> {
     for id in graph.ids() {
         let (inputs, shape) = (graph.inputs(id), graph.shape(id));

@@ -1,13 +1,13 @@
-//! Computes tanh again instead of keeping it. The derivative of `y = tanh x` reads both, so a program that went forward
-//! first would keep two arrays for each tanh until it comes back. It keeps x, and those who read y on the way back read
-//! it from a second node: one more tanh per element for half of the memory.
+//! Computes tanh again instead of keeping it. The derivative of `y = tanh x` reads both, so a forward pass would have
+//! to keep two arrays for each tanh until the backward pass. Instead, the program keeps only x, and readers of y in the
+//! backward pass read a second node: one more tanh per element for half of the memory.
 //!
-//! Runs after equal nodes have been merged, which the two would be.
+//! Runs after equal nodes have been merged, since that pass would merge the two nodes.
 
 use super::graph::{Def, Graph};
 use crate::op::{Binary, Unary};
 
-/// The least size of an array that is worth it, in elements.
+/// The minimum size of an array, in elements, for which this pays off.
 const LARGE: usize = 1 << 10;
 /// How many arrays of its size must be computed in between.
 const PAUSE: f64 = 16.0;

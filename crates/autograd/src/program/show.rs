@@ -55,7 +55,7 @@ impl<T: Float> Program<T> {
         self.plan.scene().svg()
     }
 
-    /// The steps as a page of HTML that needs no other file and no network; a click on a step shows its source line.
+    /// The steps as a self-contained page of HTML; a click on a step shows its source line.
     ///
     /// ```
     /// # use autograd::{Program, Tape};

@@ -1,4 +1,5 @@
-//! Buffers of the caller: inputs and results as slices, copied in and out, for samplers and optimizers that own theirs.
+//! The caller's buffers: inputs and results as slices, copied in and out, for samplers and optimizers that own their
+//! buffers.
 
 use super::Program;
 use crate::error::{Error, Result};
@@ -6,8 +7,8 @@ use crate::float::{Float, once};
 use crate::tensor::{Shape, Tensor};
 
 impl<T: Float> Program<T> {
-    /// As [`run`](Program::run), with inputs and outputs in slices of the caller, in row-major order. Allocates nothing
-    /// once warm.
+    /// Like [`run`](Program::run), with inputs and outputs in the caller's slices, in row-major order. Allocates
+    /// nothing once warm.
     ///
     /// ```
     /// use autograd::{Program, Tape};
@@ -31,7 +32,7 @@ impl<T: Float> Program<T> {
         self.run_slices(inputs, outputs)
     }
 
-    /// Refuses slices of another number than the inputs and outputs that were recorded.
+    /// Rejects slices whose number differs from that of the recorded inputs and outputs.
     pub(super) fn check_counts(&self, op: &'static str, inputs: usize, outputs: usize) -> Result<()> {
         self.check_count(op, inputs)?;
         if outputs == self.out_shapes.len() {

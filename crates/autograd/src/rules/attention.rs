@@ -1,5 +1,5 @@
 //! Attention `y = P v`, where the weights `P` are the softmax of the scores `S = scale q kᵀ + mask`. The op, and the op of
-//! its cotangents, never store `P`. Everything beyond is written here with whole matrices: the forward rule, the cotangent
+//! its cotangents, never store `P`. Everything else is written here with whole matrices: the forward rule, the cotangent
 //! of a mask, and second derivatives, which all follow from the tangent `ẏ = Ṗ v + P v̇`.
 
 use super::Cotangents;

@@ -8,8 +8,8 @@ use crate::value::Value;
 
 /// A user-defined op; apply it to variables with [`Var::custom`](crate::Var::custom).
 ///
-/// The rules are generic over [`Value`]: they compute numbers when derivatives are wanted as numbers, and record when
-/// derivatives are to be differentiated again. They may use only the operations of `Value`.
+/// The rules are generic over [`Value`]: they compute numbers when derivatives are needed as numbers, and record when
+/// derivatives will be differentiated again. They may use only the operations of `Value`.
 ///
 /// ```
 /// use autograd::{Cotangents, Float, Result, Rule, Tape, Tensor, Value, Var, tensor};

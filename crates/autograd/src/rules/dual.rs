@@ -8,7 +8,8 @@ use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
 use smallvec::SmallVec;
 
-/// A value with its tangent, which is `None` where it is zero. What is computed on these carries its tangent along.
+/// A value with its tangent, which is `None` where it is zero. Results of operations on these values carry their
+/// tangents.
 #[derive(Clone)]
 pub(super) struct Dual<V> {
     x: V,

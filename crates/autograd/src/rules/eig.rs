@@ -1,8 +1,8 @@
 //! The rule of A·V = V·diag(w) for a real matrix with complex eigenvalues w and eigenvectors V, in real arithmetic.
 //!
 //! With M = V⁻¹·Ȧ·V, ẇ is the diagonal of M, and V̇ = V·(F∘M), Fᵢⱼ = 1/(wⱼ - wᵢ) beside the diagonal. An eigenvector is
-//! arbitrary up to a complex factor; with 0 on the diagonal of F, that factor moves so that V⁻¹·V̇ has no diagonal. Methods
-//! normalize the vectors after that, and what does not depend on the factor has the derivative that it should have.
+//! arbitrary up to a complex factor; with 0 on the diagonal of F, that factor moves so that V⁻¹·V̇ has no diagonal. The
+//! methods normalize the vectors afterward, and results that do not depend on the factor have correct derivatives.
 
 use super::linalg::{apart, concat, diagonal_of, only, recip, rows, solve, span};
 use super::t;

@@ -1,9 +1,9 @@
 //! Tables from CSV text: one sample per line, with columns of numbers or text for the inputs and the target. Errors name
 //! the file, the line and the column.
 //!
-//! [`record`](self::record) splits text into fields; [`options`](self::options) says what to make of them;
-//! [`columns`](self::columns) is what was learned from a table, which [`saved`](self::saved)
-//! writes as text, and [`table`](self::table) reads a file with it.
+//! [`record`](self::record) splits text into fields; [`options`](self::options) says how to interpret them;
+//! [`columns`](self::columns) holds what was learned from a table, [`saved`](self::saved) writes that as text, and
+//! [`table`](self::table) uses it to read a file.
 
 mod columns;
 mod file;
@@ -91,8 +91,8 @@ pub fn read_csv_from<T: Float>(
     options.learn_from(reader, name).map(|(_, data)| data)
 }
 
-/// Reads the inputs of a table, `[n, inputs]`; the targets need not be there. To read what a model was not trained on with
-/// the categories and fillings of what it was trained on, use [`Columns::read_inputs`].
+/// Reads the inputs of a table, `[n, inputs]`; target columns are not required. To read new data with the categories and
+/// fillings of the training data, use [`Columns::read_inputs`].
 ///
 /// ```
 /// use nn::data::{CsvOptions, read_csv_inputs};
@@ -111,10 +111,10 @@ pub fn read_csv_inputs<T: Float>(path: impl AsRef<Path>, options: &CsvOptions) -
 }
 
 impl CsvOptions {
-    /// Reads a table like [`read_csv`], and returns what it taught about its columns, with which to read other tables.
+    /// Reads a table like [`read_csv`], and also returns its [`Columns`], with which to read other tables.
     ///
-    /// What fills gaps is computed from all rows of the file. If some of them are to test a model, keep them in a file of
-    /// their own, and read it with the columns of the other one.
+    /// The values that fill gaps are computed from all rows of the file. If you need some rows for testing, keep them in
+    /// a separate file and read it with the columns of the training file.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("learn-{}.csv", std::process::id()));
@@ -178,7 +178,7 @@ impl Columns {
         TensorDataset::new(batch.inputs, batch.targets)
     }
 
-    /// Reads the inputs of another table, `[n, inputs]`; the targets need not be there.
+    /// Reads the inputs of another table, `[n, inputs]`; target columns are not required.
     ///
     /// # Errors
     /// Same as [`read`](Columns::read).

@@ -58,7 +58,7 @@ impl Digest {
         AnyTensor::from(x.clone()).write_numbers(self).expect("a checksum takes every byte");
     }
 
-    /// The names of a single input and a single target say nothing.
+    /// The names of a single input and a single target do not count.
     fn name(&mut self, name: &str) {
         if name != ONLY_INPUT && name != ONLY_TARGET {
             self.0.update(name.as_bytes());

@@ -224,10 +224,10 @@ pub enum TableError {
     NoColumn {
         /// The column as requested.
         column: String,
-        /// The columns that there are, and what the cause may be: a misspelled name, or another delimiter.
+        /// The existing columns, and the likely cause: a misspelled name, or another delimiter.
         instead: String,
     },
-    /// A name that does not tell two columns or two classes apart.
+    /// A name that two columns or two classes share.
     #[error("{what} {name:?} occurs twice{hint}")]
     Twice {
         /// What has the name: `the heading`, `the class name`.
@@ -270,7 +270,7 @@ pub enum TableError {
     /// A name that is not valid UTF-8.
     #[error("{field:?} is not UTF-8: save the file in this encoding (`iconv -f latin1 -t utf-8`, for example)")]
     NotUtf8 {
-        /// The field, with replacements for what is not valid.
+        /// The field, with replacement characters for invalid bytes.
         field: String,
     },
     /// A file of another kind.
@@ -306,7 +306,7 @@ pub enum TableError {
         /// What to do.
         hint: &'static str,
     },
-    /// A gap where a class or a label must be.
+    /// A gap where a class or a label is required.
     #[error("{field:?} is a gap, but every row must have a class: drop_missing_targets drops the rows that have none")]
     MissingTarget {
         /// The field.
@@ -334,7 +334,7 @@ pub enum TableError {
 
 autograd::debug_as_display!(TableError);
 
-/// Names in quotes, of which the first are enough.
+/// Names in quotes, shortened to the first few.
 pub(super) fn quoted(names: &[String]) -> String {
     const SHOWN: usize = 20;
     let mut text: Vec<String> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();

@@ -27,7 +27,7 @@ pub struct DataLoader<'d, T: Float> {
     batch_size: usize,
     sampler: Sampler,
     drop_last: bool,
-    /// Which of the shards of each batch it loads, and the number of all.
+    /// Which shards of each batch it loads, and the total number of shards.
     share: (Range<usize>, usize),
 }
 

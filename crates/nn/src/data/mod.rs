@@ -50,7 +50,7 @@ use crate::loss::Target;
 use crate::once;
 use autograd::{Float, Tensor};
 
-/// Input samples and their targets: the [`Samples`] of one input, which is numbers, and one target.
+/// Input samples and their targets: the special case of [`Samples`] with one numeric input and one target.
 ///
 /// ```
 /// use autograd::tensor;
@@ -88,7 +88,7 @@ once! {
     }
 }
 
-/// One input, which is numbers, and one target, whatever their names.
+/// One numeric input and one target, with any names.
 impl<T: Float> TryFrom<Samples<T>> for Batch<T> {
     type Error = DataError;
 
@@ -152,8 +152,8 @@ pub trait Dataset<T: Float>: Sync {
 
     /// Returns the samples at these indices, in this order. An index may occur more than once.
     ///
-    /// A data set of one input and one target implements this method, any other [`samples`](Dataset::samples); each has
-    /// the other as its default.
+    /// A data set with one input and one target implements this method, any other implements
+    /// [`samples`](Dataset::samples); each method defaults to the other.
     ///
     /// # Errors
     /// If an index is not below [`len`](Dataset::len), or a sample cannot be loaded (because its file is gone, say). Also

@@ -122,7 +122,7 @@ impl<T: Float> TensorDataset<T> {
     /// assert_eq!((train.len(), test.len(), sevens), (1438, 359, 36)); // of 179
     /// # Ok::<(), nn::data::DataError>(())
     /// ```
-    /// Targets of values, such as the 0 and 1 of a binary loss, are classes if they are whole numbers.
+    /// Targets of values, such as the 0 and 1 of a binary loss, are classes if they are integers.
     ///
     /// # Errors
     /// If the fraction does not lie between 0 and 1, or the targets are not one label or whole number per sample.

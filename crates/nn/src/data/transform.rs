@@ -20,7 +20,7 @@ pub trait Transform<T: Float>: Send + Sync {
     /// Returns the transformed input. All randomness comes from `rng`.
     ///
     /// # Errors
-    /// If the transform does not support the shape of the input, or one of its settings makes no sense.
+    /// If the transform does not support the shape of the input, or one of its settings is invalid.
     fn apply(&self, x: Tensor<T>, rng: &mut Rng) -> Result<Tensor<T>, DataError>;
 }
 

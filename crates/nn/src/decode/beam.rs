@@ -1,4 +1,4 @@
-//! [`BeamSearch`]: the likeliest sequences, found a step at a time.
+//! [`BeamSearch`]: finds the most likely sequences, one step at a time.
 
 use super::highest;
 use crate::domain::{finite, or_panic};
@@ -13,18 +13,19 @@ use autograd::{Error, Float, Result, Tensor};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beam {
-    /// The tokens, with the one that ends the sequence if it has ended.
+    /// The tokens, including the end token if the sequence has ended.
     pub tokens: Vec<usize>,
-    /// The logarithm of its probability: the sum of those of its tokens.
+    /// The log-probability: the sum of the log-probabilities of its tokens.
     pub log_probability: f64,
-    /// Which sequence of the step before it continues. A model with a state continues from this row of it.
+    /// The index of the sequence of the previous step that this one continues. A model with a state continues from this
+    /// row of the state.
     pub parent: usize,
 }
 
-/// Beam search: extends several sequences at once by every token, and keeps the likeliest. It finds sequences that begin
-/// with a token that is not the likeliest one, and so escape a greedy search, which is a beam of width 1. Sources: Lowerre,
-/// *The HARPY speech recognition system* (1976); Sutskever, Vinyals and Le, *Sequence to sequence learning with neural
-/// networks* (2014).
+/// Beam search: extends several sequences at once by every token, and keeps the most likely ones. It can find sequences
+/// whose first token is not the most likely one, which greedy search (a beam of width 1) misses. Sources: Lowerre, *The
+/// HARPY speech recognition system* (1976); Sutskever, Vinyals and Le, *Sequence to sequence learning with neural networks*
+/// (2014).
 ///
 /// ```
 /// use autograd::{Error, Tensor, tensor};
@@ -64,7 +65,7 @@ impl BeamSearch {
         BeamSearch { width, most, end: None, length_penalty: 0.0 }
     }
 
-    /// This token ends a sequence. A sequence that has ended keeps its place in the beam.
+    /// Sets the token that ends a sequence. A sequence that has ended keeps its place in the beam.
     ///
     /// ```
     /// use autograd::{Error, Tensor};
@@ -78,8 +79,8 @@ impl BeamSearch {
         BeamSearch { end: Some(token), ..self }
     }
 
-    /// Compares sequences by `log p / length^penalty`. Defaults to 0: by their probabilities, which favor short ones. With 1,
-    /// it is the mean over the tokens.
+    /// Compares sequences by `log p / length^penalty`. Defaults to 0, the plain log-probability, which favors short
+    /// sequences. With 1, it is the mean over the tokens.
     ///
     /// ```
     /// let search = nn::decode::BeamSearch::new(4, 20).end(0).length_penalty(0.7);
@@ -123,12 +124,12 @@ impl BeamSearch {
         Ok(highest(&ranks, ranks.len()).into_iter().map(|place| ended[place].clone()).collect())
     }
 
-    /// What sequences are compared by.
+    /// The value by which sequences are compared.
     fn rank(&self, beam: &Beam) -> f64 {
         beam.log_probability / (beam.tokens.len() as f64).max(1.0).powf(self.length_penalty)
     }
 
-    /// The likeliest extensions that go on, as many as places are left in the beam; those that end join `ended`.
+    /// The most likely extensions that continue, as many as fit in the beam; those that end are added to `ended`.
     fn extended(&self, live: &[Beam], shape: &[usize], scores: &[f64], ended: &mut Vec<Beam>) -> Result<Vec<Beam>> {
         const OP: &str = "beam_search";
         let (rows, tokens) = match *shape {

@@ -3,8 +3,8 @@
 use crate::domain::{non_negative, or_panic};
 use autograd::{Error, Float, Result, Rng, Tensor};
 
-/// How the next token is chosen from scores: the likeliest, or at random with the probabilities
-/// `softmax(scores / temperature)`, perhaps among the likeliest few only.
+/// How the next token is chosen from scores: the most likely one, or at random with the probabilities `softmax(scores /
+/// temperature)`, optionally only among the most likely ones.
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -23,13 +23,13 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Always the token of the highest score, the first of equals. It draws no random numbers.
+    /// Always the token with the highest score; ties go to the first. It draws no random numbers.
     pub fn greedy() -> Self {
         Sampler { temperature: 0.0, top_k: 1 }
     }
 
-    /// Scores are divided by the temperature: below 1, likely tokens become likelier; towards 0, it becomes
-    /// [`greedy`](Sampler::greedy).
+    /// Scores are divided by the temperature: below 1, likely tokens become more likely; as it approaches 0, sampling
+    /// becomes [`greedy`](Sampler::greedy).
     ///
     /// # Panics
     /// Panics if the temperature is negative, infinite or NaN.
@@ -39,7 +39,7 @@ impl Sampler {
         Sampler { temperature, top_k: usize::MAX }
     }
 
-    /// Only the `k` tokens of the highest scores, of equals the first.
+    /// Only the `k` tokens with the highest scores; ties go to the first.
     ///
     /// # Panics
     /// Panics if `k` is 0.
@@ -49,7 +49,7 @@ impl Sampler {
         Sampler { top_k: k, ..self }
     }
 
-    /// A token, chosen by the scores of all tokens.
+    /// Chooses a token, given the scores of all tokens.
     ///
     /// # Errors
     /// Returns an error if there are no scores, all are -inf, or one is infinite or NaN.

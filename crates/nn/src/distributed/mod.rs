@@ -1,6 +1,6 @@
-//! Collectives: what the ranks of a distributed run say to each other. A rank is one of several processes, or threads,
-//! that run the same program on different samples. [`Collective`] is all that [`Trainer::distributed`] needs of them; the
-//! package `wengert-mpi` implements it on MPI, and [`on_threads`] on the threads of one process, for tests.
+//! Collectives: communication between the ranks of a distributed run. A rank is one of several processes, or threads,
+//! that run the same program on different samples. [`Collective`] is all that [`Trainer::distributed`] needs; the package
+//! `wengert-mpi` implements it on MPI, and [`on_threads`] on the threads of one process, for tests.
 //!
 //! ```
 //! use nn::distributed::{Collective, Numbers, on_threads};
@@ -25,7 +25,7 @@ pub use threads::{ThreadRank, on_threads};
 use crate::once;
 
 /// Communication between the ranks of a run. Every rank calls the same methods in the same order; a call returns when
-/// the ranks have what they need of each other.
+/// the ranks have received what they need from each other.
 ///
 /// ```
 /// use nn::distributed::{Collective, on_threads};
@@ -40,7 +40,7 @@ use crate::once;
 /// ```
 /// # Errors
 /// Every method returns an error, within seconds, if another rank is gone or the ranks did not call the same method with
-/// fitting arguments.
+/// compatible arguments.
 pub trait Collective: Send + Sync {
     /// The number of this rank, from 0.
     fn rank(&self) -> usize;
@@ -67,11 +67,11 @@ pub trait Collective: Send + Sync {
     /// Returns the bytes of every rank, in order of ranks, to every rank (`MPI_Allgatherv`).
     fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError>;
 
-    /// Waits until every rank is here (`MPI_Barrier`).
+    /// Waits until every rank has called this method (`MPI_Barrier`).
     fn barrier(&self) -> Result<(), CollectiveError>;
 }
 
-/// A reference, for a program that uses the collective itself too.
+/// A reference, for a program that also uses the collective itself.
 impl<C: Collective + ?Sized> Collective for &C {
     fn rank(&self) -> usize {
         (**self).rank()
@@ -147,7 +147,7 @@ pub enum CollectiveError {
         /// The rank.
         rank: usize,
     },
-    /// The ranks do not do the same.
+    /// The ranks performed different operations.
     #[error("the ranks do not do the same: {problem}")]
     Mismatch {
         /// What differs.
@@ -158,7 +158,7 @@ pub enum CollectiveError {
     Failed {
         /// The operation.
         operation: &'static str,
-        /// What the library says.
+        /// The library's message.
         problem: String,
     },
 }

@@ -1,10 +1,10 @@
 //! Sums with the same bits on any number of ranks. Floating-point addition is not associative, so the order of the terms
-//! must not depend on who computes them: a fixed number of shards is summed along a binary tree over their numbers, and
-//! each rank computes the subtrees that lie within its own run of shards.
+//! must not depend on which rank computes them: a fixed number of shards is summed along a binary tree over their
+//! numbers, and each rank computes the subtrees that lie within its own range of shards.
 
 use std::ops::Range;
 
-/// The shards of one rank: a run of nearly `shards / size` of them.
+/// The shards of one rank: a contiguous range of nearly `shards / size` of them.
 pub(crate) fn share_of(rank: usize, size: usize, shards: usize) -> Range<usize> {
     shards * rank / size..shards * (rank + 1) / size
 }
@@ -18,8 +18,8 @@ pub(crate) struct Term<S> {
 }
 
 /// A sum along the tree, whose terms arrive in order of shards. Two neighbors of the same width are summed if together
-/// they are a node: if the first starts at a multiple of both widths. So the nodes, and their bits, are the same however
-/// the shards were distributed.
+/// they form a node: if the first starts at a multiple of their total width. So the nodes, and their bits, do not depend
+/// on how the shards were distributed.
 pub(crate) struct Pairwise<S> {
     pub terms: Vec<Term<S>>,
 }
@@ -41,8 +41,8 @@ impl<S> Pairwise<S> {
         self.terms.push(term);
     }
 
-    /// The sum of all terms. What is left at the end, if the number of shards is not a power of two, is summed from the
-    /// smallest node to the largest.
+    /// The sum of all terms. If the number of shards is not a power of two, the remaining nodes are summed from the
+    /// smallest to the largest.
     pub(crate) fn total(self, add: &mut impl FnMut(&mut S, S)) -> Option<S> {
         let mut sums = self.terms.into_iter().rev().map(|term| term.sum);
         let last = sums.next()?;

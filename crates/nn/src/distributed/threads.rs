@@ -1,5 +1,4 @@
-//! A [`Collective`] of the threads of one process, without any dependency: for tests, and to see what a distributed run
-//! does.
+//! A [`Collective`] of the threads of one process, without any dependency: for tests and for experiments.
 
 use super::{Collective, CollectiveError, Numbers};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,7 +18,7 @@ pub struct ThreadRank {
 }
 
 /// Runs a function on `size` threads at the same time, each of them one rank, and returns the results in order of ranks.
-/// Other ranks that wait for a rank that has ended get an error.
+/// If a rank ends while others wait for it, these get an error.
 ///
 /// ```
 /// use nn::{data::digits, distributed::on_threads, layer::Mlp, loss::CrossEntropy, optim::Adam, train::Trainer};
@@ -46,7 +45,7 @@ pub fn on_threads<R: Send>(size: usize, work: impl Fn(ThreadRank) -> R + Sync) -
     })
 }
 
-/// Where the ranks meet.
+/// The shared state of the ranks.
 struct Room {
     state: Mutex<Round>,
     changed: Condvar,
@@ -144,7 +143,7 @@ impl ThreadRank {
     }
 }
 
-/// The other ranks must not wait for one that has ended.
+/// Other ranks must not wait for a rank that has ended.
 impl Drop for ThreadRank {
     fn drop(&mut self) {
         self.state().lost.get_or_insert(self.rank);

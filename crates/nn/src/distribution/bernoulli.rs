@@ -28,7 +28,8 @@ impl<'t, T: Float> Bernoulli<'t, T> {
         Bernoulli { logits }
     }
 
-    /// The distribution with these probabilities. The derivative by a probability of 0 or 1, whose logit is infinite, is 0.
+    /// The distribution with these probabilities. The derivative with respect to a probability of 0 or 1, whose logit is
+    /// infinite, is 0.
     ///
     /// ```
     /// use nn::distribution::Bernoulli;

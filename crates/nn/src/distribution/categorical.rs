@@ -23,7 +23,7 @@ pub struct Categorical<'t, T: Float> {
 }
 
 impl<'t, T: Float> Categorical<'t, T> {
-    /// The distribution with these logits: logarithms of probabilities up to a constant. That of a class may be -∞.
+    /// The distribution with these logits: log-probabilities up to a constant. A logit may be -∞.
     ///
     /// # Errors
     /// Returns an error if there is no axis of classes.
@@ -126,7 +126,8 @@ impl<'t, T: Float> Categorical<'t, T> {
     }
 }
 
-/// Gumbel noise, `-ln(-ln u)` with uniform `u`: where the largest of logits plus such noise lies has their distribution.
+/// Gumbel noise, `-ln(-ln u)` with uniform `u`: the argmax of logits plus such noise is distributed by the softmax of
+/// the logits.
 fn gumbel<'t, T: Float>(shape: &[usize], pass: &mut Pass<'t, T>) -> Var<'t, T> {
     let uniform = pass.noise(shape, Noise::Uniform);
     // Zero would be infinite.
@@ -134,8 +135,8 @@ fn gumbel<'t, T: Float>(shape: &[usize], pass: &mut Pass<'t, T>) -> Var<'t, T> {
 }
 
 /// A sample of a categorical distribution through which derivatives flow: `softmax((logits + noise) / τ)` along the last
-/// axis, with Gumbel noise. The lower the temperature `τ`, the closer to a one-hot vector. If `hard`, the value is the one-hot
-/// vector of the largest, and the derivative that of the softmax (straight-through). Sources: Jang, Gu and Poole,
+/// axis, with Gumbel noise. The lower the temperature `τ`, the closer it is to a one-hot vector. If `hard`, the value is the
+/// one-hot vector of the argmax, and the derivative is that of the softmax (straight-through). Sources: Jang, Gu and Poole,
 /// *Categorical reparameterization with Gumbel-softmax* (2017); Maddison, Mnih and Teh, *The concrete distribution* (2017).
 ///
 /// ```

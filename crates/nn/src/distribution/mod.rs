@@ -1,9 +1,10 @@
 //! Distributions: samples, log-probabilities, entropies and divergences, recorded on a tape. Their random numbers are
-//! [noise](crate::Noise) of a [`Pass`](crate::Pass): they follow from its seed, and a replayed step draws them anew.
+//! [noise](crate::Noise) of a [`Pass`](crate::Pass): they depend only on its seed, and each replayed step draws new
+//! ones.
 //!
-//! A distribution has the shape of its parameters, and each element is a variable of its own; a categorical one has its
-//! classes along the last axis. `sample` returns a constant. `rsample` returns a function of the parameters and of noise, so
-//! that derivatives flow through the sample (Kingma and Welling, *Auto-encoding variational Bayes*, 2014).
+//! A distribution has the shape of its parameters, and its elements are independent; a categorical one has its classes along
+//! the last axis. `sample` returns a constant. `rsample` returns a function of the parameters and of noise, so that
+//! derivatives flow through the sample (Kingma and Welling, *Auto-encoding variational Bayes*, 2014).
 //!
 //! ```
 //! use autograd::{Rng, Tape};
@@ -31,8 +32,8 @@ mod tests;
 
 use autograd::{Float, Var};
 
-/// `x y`, which is 0 where `x` is, whatever `y` is there: `x` is a probability, and `y` a logarithm or the difference of two,
-/// which may be infinite or undefined.
+/// `x y`, which is 0 where `x` is 0, for any `y`: `x` is a probability, and `y` a logarithm or the difference of two, which
+/// may be infinite or undefined.
 fn weighed<'t, T: Float>(x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
     let zero = x.full_like(0.0);
     let some = x.is_ne(T::zero());

@@ -34,7 +34,7 @@ fn distributions_have_the_values_of_pytorch() {
     near(p.kl(&q).unwrap(), &[2.015484116436105, 0.1134435675451124]);
 }
 
-/// What is certain has an entropy of 0 and derivatives that are no NaN.
+/// Certain outcomes have an entropy of 0 and no NaN derivatives.
 #[test]
 fn certainty_is_no_trouble() {
     let tape = Tape::<f64>::new();

@@ -1,4 +1,4 @@
-//! Fields on a tape: what a model and a loss are given, and what a model returns.
+//! Fields on a tape: the arguments of a model and a loss, and the results of a model.
 
 use super::{Field, Fields, Key, List, Name, Samples};
 use crate::once;
@@ -86,7 +86,7 @@ impl<T: Float> Field<T> {
 #[derive(Debug, Clone)]
 pub struct Vars<'t, T: Float> {
     pub(crate) list: List<FieldVar<'t, T>>,
-    /// What one of them is called in errors.
+    /// The name of one of them in errors.
     role: &'static str,
     /// Which of the first 64 have been read, as bits.
     read: Cell<u64>,
@@ -167,7 +167,7 @@ impl<'t, T: Float> Vars<'t, T> {
         self.list.0.iter().map(|(name, _)| &**name)
     }
 
-    /// The variable with this name or place, whatever it holds.
+    /// The variable with this name or position, of any type.
     ///
     /// # Errors
     /// Returns an error that lists the names if there is none.
@@ -178,7 +178,7 @@ impl<'t, T: Float> Vars<'t, T> {
     /// The numbers with this name or place.
     ///
     /// # Errors
-    /// Returns an error if there are none, or these are integers or booleans.
+    /// Returns an error if there are none, or they are integers or booleans.
     pub fn numbers<'k>(&self, key: impl Into<Key<'k>>) -> Result<Var<'t, T>> {
         let key = key.into();
         match self.get(key)? {
@@ -190,7 +190,7 @@ impl<'t, T: Float> Vars<'t, T> {
     /// The integers with this name or place.
     ///
     /// # Errors
-    /// Returns an error if there are none, or these are numbers or booleans.
+    /// Returns an error if there are none, or they are numbers or booleans.
     pub fn integers<'k>(&self, key: impl Into<Key<'k>>) -> Result<Ints<'t, T>> {
         let key = key.into();
         match self.get(key)? {
@@ -202,7 +202,7 @@ impl<'t, T: Float> Vars<'t, T> {
     /// The mask with this name or place.
     ///
     /// # Errors
-    /// Returns an error if there is none, or these are numbers or integers.
+    /// Returns an error if there is none, or it holds numbers or integers.
     pub fn booleans<'k>(&self, key: impl Into<Key<'k>>) -> Result<Mask<'t, T>> {
         let key = key.into();
         match self.get(key)? {
@@ -227,7 +227,7 @@ impl<'t, T: Float> Vars<'t, T> {
         })
     }
 
-    /// The names of those that nobody has asked for.
+    /// The names of variables that have not been read.
     pub(crate) fn unread(&self) -> impl Iterator<Item = &str> {
         let read = self.read.get();
         self.names().enumerate().filter(move |(place, _)| *place < 64 && read >> place & 1 == 0).map(|(_, name)| name)
@@ -301,7 +301,8 @@ impl<'t, T: Float> From<(Var<'t, T>, Var<'t, T>, Var<'t, T>)> for Vars<'t, T> {
     }
 }
 
-/// A batch on a tape: what a loss may be a function of, besides the outputs. All of it is input of a replayed step.
+/// A batch on a tape: what a loss may depend on, apart from the outputs. Everything in it is an input of a replayed
+/// step.
 ///
 /// ```
 /// use autograd::{Tape, tensor};

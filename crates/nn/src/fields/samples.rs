@@ -14,9 +14,9 @@ use autograd::{Float, Tensor};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples<T: Float> {
-    /// What a model is given.
+    /// The inputs of the model.
     pub inputs: Fields<T>,
-    /// What its outputs are compared with; may be empty.
+    /// The values that its outputs are compared with; may be empty.
     pub targets: Fields<T>,
     /// The weight of each sample in the loss, `[samples]`, if they have weights.
     pub weights: Option<Tensor<T>>,

@@ -40,8 +40,8 @@ pub fn embedding<'t, T: Float>(
     Ok(is_padding.select(vectors.stop_gradient(), vectors))
 }
 
-/// Where an index names one of the rows. It follows from the same index as what is looked up, so that both agree when a
-/// replay changes the index.
+/// Mask of the positions whose index is one of the given rows. It is computed from the same index as the lookup, so
+/// that both agree when a replay changes the index.
 pub(super) fn naming<'t, T: Float>(index: Ints<'t, T>, row: usize, rows: usize) -> Mask<'t, T> {
     if row < exact::<T>() {
         return index.numbers().is_eq(T::of(row as f64));
@@ -52,7 +52,7 @@ pub(super) fn naming<'t, T: Float>(index: Ints<'t, T>, row: usize, rows: usize) 
 
 /// The rotary encoding of positions (Su et al., *RoFormer*, 2021) of queries or keys `[…, length, width]`: each pair of
 /// neighbors (x₂ᵢ, x₂ᵢ₊₁) of the vector at position p is rotated by the angle p · base^(-2i / width). The scalar product
-/// of a query and a key then depends on their positions by the distance alone. The first position is `from`.
+/// of a query and a key then depends on their positions only through the distance. The first position is `from`.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -100,8 +100,8 @@ fn turns(from: usize, length: usize, width: usize, base: f64) -> [Vec<f64>; 2] {
 /// Options of [`scaled_dot_product_attention`].
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionOptions<'t, T: Float> {
-    /// Added to the scores `[…, queries, keys]`, to which it broadcasts; -inf hides a key. A query without any key left
-    /// yields 0.
+    /// Added to the scores `[…, queries, keys]`, to which it broadcasts; -inf hides a key. A query whose keys are all
+    /// hidden yields 0.
     pub mask: Option<Var<'t, T>>,
     /// Whether a query attends only to keys up to its own position.
     pub causal: bool,

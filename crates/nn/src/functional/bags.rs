@@ -17,11 +17,11 @@ pub enum BagMode {
     /// The mean.
     #[default]
     Mean,
-    /// The largest of each element, of which the first of equal ones gets the derivative.
+    /// The elementwise maximum; among equal elements, the first gets the derivative.
     Max,
 }
 
-/// Where the bags of a list of indices lie.
+/// How a list of indices is divided into bags.
 ///
 /// ```
 /// use autograd::tensor;
@@ -32,9 +32,9 @@ pub enum BagMode {
 /// ```
 #[derive(Clone)]
 pub enum Bags<'t, T: Float> {
-    /// Where each begins; they ascend from 0.
+    /// The start of each bag; ascending, from 0.
     Offsets(Index<Var<'t, T>>),
-    /// How long each is; the sum is the number of indices.
+    /// The length of each bag; they sum to the number of indices.
     Lengths(Index<Var<'t, T>>),
 }
 
@@ -45,7 +45,7 @@ pub struct BagOptions<'t, T: Float> {
     pub mode: BagMode,
     /// A factor for each row of a sum.
     pub weights: Option<Var<'t, T>>,
-    /// The index that does not count.
+    /// The index that is skipped.
     pub padding: Option<usize>,
 }
 
@@ -69,7 +69,8 @@ impl<T: Float> Default for BagOptions<'_, T> {
 /// ```
 /// # Errors
 /// Returns an error if an index is not a row of the table, offsets do not ascend from 0 or end after the last index, the
-/// sum of lengths is not the number of indices, or weights do not have the shape of the indices or are not of a sum.
+/// sum of lengths is not the number of indices, or weights do not have the shape of the indices or are given for a
+/// reduction other than the sum.
 #[track_caller]
 pub fn embedding_bag<'t, T: Float>(
     table: Var<'t, T>,
@@ -134,7 +135,7 @@ once! {
     }
 }
 
-/// The largest of each element over the rows of each bag; `zeros` where there is none.
+/// The elementwise maximum over the rows of each bag; `zeros` for empty bags.
 fn largest<'t, T: Float>(rows: Var<'t, T>, bag: Var<'t, T>, zeros: Var<'t, T>) -> Result<Var<'t, T>> {
     if rows.shape()[0] == 0 {
         return Ok(zeros);
@@ -144,7 +145,7 @@ fn largest<'t, T: Float>(rows: Var<'t, T>, bag: Var<'t, T>, zeros: Var<'t, T>) -
     place.is_ge(T::zero()).try_choose(found, zeros)
 }
 
-/// No derivative flows through these rules: they find places.
+/// No derivative flows through these rules, since they only compute positions.
 macro_rules! places {
     () => {
         fn vjp<V: Value<T>>(&self, x: &[&V], _y: &V, _g: &V) -> Cotangents<V> {
@@ -157,7 +158,7 @@ macro_rules! places {
     };
 }
 
-/// The number of the bag that each of so many entries is in, from the offsets or lengths of bags.
+/// The number of the bag of each entry, from the offsets or lengths of bags.
 struct BagOf {
     by_length: bool,
     entries: usize,
@@ -199,8 +200,8 @@ impl<T: Float> Rule<T> for BagOf {
     places!();
 }
 
-/// The first place of the largest of each element, from rows `[rows, width]` and the number of the bag of each, which may
-/// be -1 for none: `[bags, width]`, with -1 for an empty bag.
+/// For each bag and column, the first row with the largest element, from rows `[rows, width]` and the number of each
+/// row's bag, or -1 for none: `[bags, width]`, with -1 for an empty bag.
 struct FirstLargest {
     bags: usize,
 }

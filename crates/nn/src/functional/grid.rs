@@ -1,10 +1,11 @@
-//! Images read at places that a network may compute: bilinear sampling on a grid, and the inverse of max pooling.
+//! Sampling images at positions that a network may compute: bilinear sampling on a grid, and the inverse of max
+//! pooling.
 
 use crate::number::countable;
 use crate::once;
 use autograd::{Align, Error, Float, Index, Ints, Result, Shape, Tensor, Var};
 
-/// What lies beyond the edges of an image.
+/// The values beyond the edges of an image.
 ///
 /// ```
 /// assert_eq!(nn::functional::Beyond::default(), nn::functional::Beyond::Zeros);
@@ -18,10 +19,10 @@ pub enum Beyond {
     Border,
 }
 
-/// Reads images `x`, `[N, C, H, W]`, at the places of a grid, `[N, H', W', 2]`, by bilinear interpolation: `[N, C, H', W']`. A
-/// place is a pair `(x, y)` in which -1 and 1 are the edges of the image: those of its corner pixels, or with
-/// [`Align::Corners`] their centers. Differentiable by both. Source: Jaderberg, Simonyan, Zisserman and Kavukcuoglu, *Spatial
-/// transformer networks* (2015).
+/// Samples images `x`, `[N, C, H, W]`, at the positions of a grid, `[N, H', W', 2]`, by bilinear interpolation; the result is
+/// `[N, C, H', W']`. A position is a pair `(x, y)` in which -1 and 1 are the outer edges of the corner pixels, or with
+/// [`Align::Corners`] their centers. Differentiable with respect to both. Source: Jaderberg, Simonyan, Zisserman and
+/// Kavukcuoglu, *Spatial transformer networks* (2015).
 ///
 /// ```
 /// use autograd::{Align, Tape, tensor};
@@ -33,8 +34,8 @@ pub enum Beyond {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes do not fit, a place is NaN, or `f32` cannot count the pixels, of which it tells 2²⁴ apart. An
-/// infinite place lies beyond the edge.
+/// Returns an error if the shapes do not fit, a position is NaN, or the image has more pixels than the 2²⁴ that `f32` can
+/// count. An infinite position lies beyond the edge.
 #[track_caller]
 pub fn grid_sample<'t, T: Float>(x: Var<'t, T>, grid: Var<'t, T>, beyond: Beyond, align: Align) -> Result<Var<'t, T>> {
     sampled(x, grid, beyond, align)
@@ -91,8 +92,8 @@ once! {
     }
 }
 
-/// Writes elements to the places that max pooling found, into zeros: the result has `D` last axes of the given `size`, and
-/// the index of an element counts along them in row-major order.
+/// Writes elements into zeros at the positions that max pooling found: the result has `D` last axes of the given `size`,
+/// and the index of an element counts along them in row-major order.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -103,7 +104,7 @@ once! {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the indices do not have the shape of the elements, or lie outside.
+/// Returns an error if the indices do not have the shape of the elements, or are out of range.
 #[track_caller]
 pub fn max_unpool<'t, T: Float, const D: usize>(
     x: Var<'t, T>,
@@ -209,7 +210,7 @@ mod tests {
         assert!(error.contains("16781312 pixels") && error.contains("use f64"), "{error}");
     }
 
-    /// The last pixel goes on beyond the border: it does not fall to 0 there. Values and derivatives from PyTorch 2.15.
+    /// The last pixel extends beyond the border instead of falling to 0. Values and derivatives from PyTorch 2.15.
     #[test]
     fn the_derivative_at_the_border_is_not_that_of_zeros() {
         let tape = Tape::<f64>::new();

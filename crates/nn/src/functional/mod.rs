@@ -1,5 +1,5 @@
-//! The functions behind the layers, with PyTorch's names and conventions. They take everything as arguments, so that
-//! they also serve networks that store their parameters elsewhere.
+//! The functions behind the layers, with PyTorch's names and conventions. They take all parameters as arguments, so
+//! they also work for networks that store them elsewhere.
 //!
 //! ```
 //! use autograd::Tape;

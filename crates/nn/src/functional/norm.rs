@@ -6,7 +6,7 @@ use autograd::{Axes, Dims, Error, Float, Result, Shape, Tensor, Var};
 use smallvec::SmallVec;
 
 /// The root mean square of `x` over axes of `count` elements, which are kept with size 1: a norm, whose squares do not
-/// overflow or vanish.
+/// overflow or underflow.
 #[track_caller]
 fn root_mean_square<T: Float>(x: Var<'_, T>, axes: impl Into<Axes>, count: usize) -> Result<Var<'_, T>> {
     Ok(x.try_norm(2.0, axes, Dims::Keep)? / T::of((count as f64).sqrt()))
@@ -23,7 +23,7 @@ pub(crate) fn check_momentum(op: &'static str, momentum: f64) -> Result<()> {
     unit(op, "momentum", momentum)
 }
 
-/// Statistics, at most half of the largest finite number, so that a running mean of them stays finite.
+/// Statistics, limited to half of the largest finite number so that their running mean stays finite.
 #[track_caller]
 pub(crate) fn representable<T: Float>(statistics: Var<'_, T>) -> Var<'_, T> {
     statistics.minimum(number(statistics, 2.0 / smallest_normal::<T>()))

@@ -91,7 +91,7 @@ pub trait Unit<const N: usize>: std::fmt::Debug + Copy + Send + Sync + 'static {
     #[track_caller]
     fn step<'t, T: Float>(self, input: Var<'t, T>, state: [Var<'t, T>; N], weights: &Weights<'t, T>)
     -> [Var<'t, T>; N];
-    /// The op that takes all steps of a sequence at once, if there is one. Defaults to none: each step is recorded.
+    /// The op that computes all steps of a sequence at once, if there is one. Defaults to none: each step is recorded.
     fn cell(self) -> Option<Cell> {
         None
     }
@@ -270,7 +270,7 @@ fn at_once<'t, T: Float, const N: usize>(
     (outputs, std::array::from_fn(|k| part(k).index_axis(0, last as isize).reshape(&shape)))
 }
 
-/// Each step as it is written.
+/// Records each step separately.
 #[track_caller]
 fn step_by_step<'t, T: Float, U: Unit<N>, const N: usize>(
     unit: U,
@@ -300,7 +300,7 @@ fn step_by_step<'t, T: Float, U: Unit<N>, const N: usize>(
     (Var::stack(&outputs, 0), state)
 }
 
-/// Lengths `[batch]`, whole numbers of steps, as a column that broadcasts against the state.
+/// Lengths `[batch]`, integers, as a column that broadcasts against the state.
 #[track_caller]
 fn column_of<'t, T: Float>(
     op: &'static str,

@@ -41,8 +41,8 @@ pub fn normalize_with<'t, T: Float>(x: Var<'t, T>, p: f64, axis: isize, eps: f64
     over_norm(x, p, axis, eps, |norm, eps| norm.maximum(eps))
 }
 
-/// `x / bounded(‖x‖ₚ, ε)` for a function that scales with its operands. The norm is that of a fraction of `x`, since the
-/// norm of huge numbers may be too large for the type, though none of them is.
+/// `x / bounded(‖x‖ₚ, ε)` for a function that scales with its operands. Computed from a fraction of `x`, since the norm
+/// of huge numbers may overflow even if each of them is finite.
 #[track_caller]
 pub(crate) fn over_norm<'t, T: Float>(
     x: Var<'t, T>,

@@ -1,5 +1,5 @@
-//! [`Members`]: the unpacked data of a gzip file, which is a sequence of members. Padding behind the last one (zeros, as on
-//! tapes, or a line end, as of an editor) is accepted, as `gzip` itself does.
+//! [`Members`]: the unpacked data of a gzip file, which is a sequence of members. Padding after the last one (zeros, as on
+//! tapes, or a line break added by an editor) is accepted, as in `gzip` itself.
 
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -29,7 +29,7 @@ impl<R: Read> Read for Members<R> {
     }
 }
 
-/// Whether another member follows. Skips padding, behind which nothing may follow.
+/// Whether another member follows. Skips padding, after which nothing may follow.
 fn follows(rest: &mut impl BufRead) -> io::Result<bool> {
     let mut padded = false;
     loop {

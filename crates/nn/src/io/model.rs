@@ -66,7 +66,7 @@ fn all_matched<T: Float>(
 }
 
 /// Loads the tensors of a dictionary that match a model in name and shape, and returns the mismatches. Like PyTorch's
-/// `strict=False`, but tolerates different shapes, too. Use it for a model partly trained elsewhere. Parameters without
+/// `strict=False`, but also tolerates different shapes. Use it for a model partly trained elsewhere. Parameters without
 /// a match are unchanged.
 ///
 /// ```

@@ -79,7 +79,7 @@ pub(super) fn read<R: Read>(source: Source<R>) -> Result<AnyTensor, IoError> {
     try_read(source).map_err(Refusal::into_error)
 }
 
-/// Reads an array from a source, and tells types that no tensor has from faults.
+/// Reads an array from a source, and distinguishes types that no tensor has from faults.
 pub(super) fn try_read<R: Read>(mut source: Source<R>) -> Result<AnyTensor, Refusal> {
     let (layout, fortran) = header(&mut source)?;
     let array = layout.tensor(&mut source)?;

@@ -1,6 +1,6 @@
-//! What a file is that is not what its reader expects, and what to do with it.
+//! Identifies a file that is not what its reader expects, and says what to do with it.
 
-/// Recognizes common files by their first bytes, of which a kilobyte is enough.
+/// Recognizes common files by their first bytes; a kilobyte is enough.
 pub(crate) fn stranger(start: &[u8]) -> Option<&'static str> {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let begins = |text: &str| start.len() >= text.len() && start[..text.len()].eq_ignore_ascii_case(text.as_bytes());

@@ -23,7 +23,7 @@ pub struct StateDict {
     places: HashMap<Arc<str>, usize>,
     /// Text by name, which safetensors files store in their headers.
     pub metadata: BTreeMap<String, String>,
-    /// Parts of the file that it was read from that are no tensors, with the reason.
+    /// Parts of the source file that are not tensors, with the reason.
     pub(super) left_out: BTreeMap<String, String>,
 }
 
@@ -54,8 +54,7 @@ impl StateDict {
         self.entries.iter().map(|(name, tensor)| (&**name, tensor))
     }
 
-    /// The parts of the file that this dictionary was read from that are no tensors, with the reason: text in an NPZ file,
-    /// for example.
+    /// The parts of the source file that are not tensors, with the reason: text in an NPZ file, for example.
     ///
     /// ```
     /// let dict = nn::io::StateDict::new();

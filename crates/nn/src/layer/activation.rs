@@ -167,7 +167,7 @@ activations! {
 }
 
 /// The nonlinearity for weight initialization: [`Nonlinearity::gain`] gives the gain of each activation. Activations
-/// that behave like max(x, 0) far from 0 count as ReLU, and those without a gain of their own as linear.
+/// that behave like max(x, 0) far from 0 count as ReLU, and those without a specific gain as linear.
 ///
 /// ```
 /// use nn::{init::Nonlinearity, layer::Activation};
@@ -190,7 +190,7 @@ impl From<Activation> for Nonlinearity {
 }
 
 impl Activation {
-    /// Returns an error if a setting makes no sense.
+    /// Returns an error if a setting is invalid.
     fn check(self) -> Result<()> {
         match self {
             Activation::LeakyRelu { slope } => finite("leaky_relu", "slope", slope),

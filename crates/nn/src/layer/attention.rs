@@ -165,9 +165,10 @@ impl<T: Float> MultiheadAttention<T> {
         pass.note(self, y)
     }
 
-    /// Causal self-attention of further positions, which also attend to all those before them: their keys and values are in
-    /// `before`, and those of `x` join them. The result is that of the last positions of [`attend`](Self::attend) on the
-    /// whole sequence, for the work of the new ones. `before` holds numbers and not variables: no derivative reaches it.
+    /// Causal self-attention of new positions, which also attend to all previous ones: `before` holds the keys and values
+    /// of these, and those of `x` are appended to it. The result equals that of the last positions of
+    /// [`attend`](Self::attend) on the whole sequence, at the cost of the new ones only. `before` holds tensors, not
+    /// variables: no derivative reaches it.
     ///
     /// ```
     /// use autograd::{Rng, Tape, Tensor};
@@ -185,7 +186,7 @@ impl<T: Float> MultiheadAttention<T> {
     /// assert_eq!(before.len(), 5);
     /// ```
     /// # Panics
-    /// Panics if `x` does not have the layer's width, or not the batch of the sequences before.
+    /// Panics if `x` does not have the layer's width, or its batch size differs from that of `before`.
     #[track_caller]
     pub fn attend_after<'t>(&self, x: Var<'t, T>, before: &mut KeyValues<T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let result = self.attended([x, x, x], Masks::causal(), Some(before), pass, false);
@@ -193,8 +194,8 @@ impl<T: Float> MultiheadAttention<T> {
         pass.note(self, y)
     }
 
-    /// The keys and values of a memory, for [`attend_to`](Self::attend_to). They are numbers: no derivative reaches the
-    /// memory.
+    /// The keys and values of a memory, for [`attend_to`](Self::attend_to). They are tensors, not variables: no
+    /// derivative reaches the memory.
     ///
     /// # Panics
     /// Panics if the memory does not have the layer's width.
@@ -207,8 +208,8 @@ impl<T: Float> MultiheadAttention<T> {
         kept
     }
 
-    /// Attends to a memory whose keys and values are known, as [`attend`](Self::attend) with the memory as keys and values
-    /// does. `from` is the position of the first query, which only a [rotary encoding](Self::rotary) reads.
+    /// Attends to a memory whose keys and values are known, like [`attend`](Self::attend) with the memory as keys and
+    /// values. `from` is the position of the first query, which only a [rotary encoding](Self::rotary) reads.
     ///
     /// ```
     /// use autograd::{Rng, Tape, Tensor};
@@ -223,7 +224,7 @@ impl<T: Float> MultiheadAttention<T> {
     /// assert!((y - whole).value().abs().max().item() < 1e-15);
     /// ```
     /// # Panics
-    /// Panics if `x` does not have the layer's width, or not the batch of the memory.
+    /// Panics if `x` does not have the layer's width, or its batch size differs from that of the memory.
     #[track_caller]
     pub fn attend_to<'t>(
         &self,
@@ -274,7 +275,7 @@ impl<T: Float> MultiheadAttention<T> {
         Ok((y, weights.expect("the weights were asked for")))
     }
 
-    /// The mixed values, and the weights if they are asked for. Otherwise they are stored only for dropout.
+    /// The mixed values, and the weights if requested. Otherwise the weights are stored only for dropout.
     #[track_caller]
     #[allow(clippy::type_complexity, reason = "a value and perhaps another")]
     fn attended<'t>(
@@ -302,7 +303,7 @@ impl<T: Float> MultiheadAttention<T> {
         self.mixed([q, k, v], single, masks, pass, wants_weights)
     }
 
-    /// The mixed values of queries, keys and values of each head, and the weights if they are asked for.
+    /// The mixed values of queries, keys and values of each head, and the weights if requested.
     #[track_caller]
     #[allow(clippy::type_complexity, reason = "a value and perhaps another")]
     fn mixed<'t>(

@@ -1,12 +1,11 @@
-//! [`KeyValues`]: what attention computed for earlier positions, kept for later ones.
+//! [`KeyValues`]: the cached keys and values of earlier positions.
 
 use autograd::{Error, Float, Result, Tensor};
 
-/// The keys and values of one attention layer at all positions so far. A further position attends to them without
-/// computing them again: see [`attend_after`](super::MultiheadAttention::attend_after).
+/// The keys and values of one attention layer at all positions so far. A new position attends to them without
+/// recomputing them: see [`attend_after`](super::MultiheadAttention::attend_after).
 ///
-/// It has room for positions to come, twice as much each time that it is full, so a position is written once and moved
-/// once more on average.
+/// Its capacity doubles each time it is full, so a position is written once and moved once on average.
 ///
 /// ```
 /// use autograd::Tensor;
@@ -43,7 +42,7 @@ impl<T: Float> KeyValues<T> {
         self.len == 0
     }
 
-    /// Forgets all positions but the first `len`. After none are left, the next ones may be those of any batch.
+    /// Forgets all positions but the first `len`. If none are left, the next positions may have any batch size.
     ///
     /// ```
     /// let mut before = nn::layer::KeyValues::<f32>::new();
@@ -57,7 +56,8 @@ impl<T: Float> KeyValues<T> {
         }
     }
 
-    /// Replaces the sequences of the batch by these of them, such as those that a search goes on with.
+    /// Keeps only the sequences of the batch at these indices, in this order, such as those with which a search
+    /// continues.
     ///
     /// ```
     /// use autograd::{Rng, Tape, Tensor};
@@ -70,7 +70,7 @@ impl<T: Float> KeyValues<T> {
     /// assert_eq!(layer.attend_after(x(3), &mut before, &mut Pass::eval(&tape)).shape().as_slice(), [3, 1, 4]);
     /// ```
     /// # Panics
-    /// Panics if there is no such sequence; without positions there is none.
+    /// Panics if an index is out of range; without positions, every index is.
     #[track_caller]
     pub fn select(&mut self, sequences: &[usize]) {
         assert!(!self.is_empty(), "KeyValues::select: there are no sequences yet: the first positions begin them");
@@ -108,7 +108,7 @@ fn with_room<T: Float>(like: &Tensor<T>, room: usize) -> Tensor<T> {
     Tensor::zeros(&[batch, heads, room, part])
 }
 
-/// Writes `new` behind the first `len` rows of each matrix of `rows`, which get more room if they are full.
+/// Writes `new` after the first `len` rows of each matrix of `rows`, whose capacity grows if they are full.
 fn append<T: Float>(rows: &mut Tensor<T>, len: usize, new: &Tensor<T>) {
     let &[_, _, mut room, part] = rows.shape() else { unreachable!("a matrix for each head") };
     let (filled, added) = (len * part, new.shape()[2] * part);

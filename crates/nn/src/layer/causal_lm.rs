@@ -6,7 +6,7 @@ use super::{
 use crate::{Model, Pass, Vars, parameters};
 use autograd::{Float, Ints, Result, Rng, Var};
 
-/// How a [`CausalLm`] knows the positions of tokens.
+/// How a [`CausalLm`] encodes the positions of tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Positions {
     /// Queries and keys are [rotated](crate::functional::rotary): there is no largest position.
@@ -38,9 +38,9 @@ pub struct CausalLmOptions {
     pub feedforward: Option<usize>,
     /// The activation between them. Defaults to GELU.
     pub activation: Activation,
-    /// How positions are known. Defaults to a rotary encoding with base 10,000.
+    /// How positions are encoded. Defaults to a rotary encoding with base 10,000.
     pub positions: Positions,
-    /// Whether the vector of a token is also the weight of its score. Defaults to true.
+    /// Whether the output layer shares the weights of the embedding. Defaults to true.
     pub tied: bool,
     /// The probability of dropping embeddings, attention weights, hidden units, and the outputs of attention and of the
     /// dense layers. Defaults to 0.
@@ -62,13 +62,13 @@ impl Default for CausalLmOptions {
 }
 
 /// A causal language model, as in GPT-2 (Radford et al., *Language models are unsupervised multitask learners*, 2019):
-/// tokens are embedded, go through blocks of causal self-attention and dense layers, which normalize their inputs, and at
-/// each position every token is scored as the next one.
+/// tokens are embedded and pass through blocks of causal self-attention and dense layers, which normalize their inputs;
+/// at each position, every token gets a score as the next one.
 ///
 /// As a [`Model`] it takes one input, tokens as integers `[batch, length]`, and returns scores `[batch, tokens, length]`,
-/// with the classes where [`CrossEntropy`](crate::loss::CrossEntropy) expects them. Targets are the same tokens a position
-/// later. Sequences of different lengths are padded at their ends: no position sees what follows, and targets of -100 do
-/// not count.
+/// with the axis of classes where [`CrossEntropy`](crate::loss::CrossEntropy) expects it. Targets are the same tokens
+/// shifted by one position. Pad sequences of different lengths at their ends: no position sees later ones, and targets of
+/// -100 are ignored.
 ///
 /// ```
 /// use autograd::{Rng, Tensor, tensor};
@@ -146,7 +146,7 @@ impl<T: Float> CausalLm<T> {
     /// assert_eq!(scores.shape().as_slice(), [1, 3, 10]);
     /// ```
     /// # Panics
-    /// Panics if there is no such token or position.
+    /// Panics if a token or position is out of range.
     #[track_caller]
     pub fn scores<'t>(&self, tokens: Ints<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let x = self.embedded(tokens, 0, pass);
@@ -154,12 +154,12 @@ impl<T: Float> CausalLm<T> {
         self.score(states, pass)
     }
 
-    /// A text to be written by this model.
+    /// Starts the generation of a text by this model.
     pub fn generation(&self) -> Generation<'_, T> {
         Generation::new(self)
     }
 
-    /// The vectors of tokens, of which the first is at the position `from`.
+    /// The vectors of tokens; the first is at position `from`.
     #[track_caller]
     pub(super) fn embedded<'t>(&self, tokens: Ints<'t, T>, from: usize, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let mut x = self.tokens.lookup(tokens, pass);

@@ -316,8 +316,8 @@ fn moved<const D: usize>(settings: &Conv<D>) -> String {
         + &unusual("groups", &[settings.groups], 1)
 }
 
-/// Refuses an image without a batch axis if a map of channels was folded into the layer: without that axis, the map was one
-/// of another axis.
+/// Rejects an image without a batch axis if a map of channels was folded into the layer: without that axis, the map would
+/// have applied to another axis.
 #[track_caller]
 fn batched<'t, T: Float>(layer: &impl Module<T>, folded: bool, x: Var<'t, T>, axes: usize, pass: &Pass<'t, T>) {
     if folded && x.rank() != axes + 2 {
@@ -358,7 +358,7 @@ macro_rules! convolutions {
 
         impl<T: Float> Module<T> for ConvolutionTranspose<T, $D> {
             /// # Panics
-            /// Panics if the input does not have the layer's channels and axes, or the padding leaves nothing of the
+            /// Panics if the input does not have the layer's channels and axes, or the padding removes the whole
             /// output.
             #[track_caller]
             fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {

@@ -5,8 +5,8 @@ use autograd::{Float, Index, Rng, Tensor, Var};
 
 /// A table of vectors, `[rows, width]`, from which an index selects a row. Initial weights are standard normal.
 ///
-/// As a layer it takes whole numbers in floating point, of any shape `[…]`, and returns `[…, width]`;
-/// [`lookup`](Embedding::lookup) takes them as integers.
+/// As a layer it takes integers stored as floats, of any shape `[…]`, and returns `[…, width]`;
+/// [`lookup`](Embedding::lookup) takes integers.
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -52,10 +52,10 @@ impl<T: Float> Embedding<T> {
         Embedding { padding: Some(row), ..self }
     }
 
-    /// The same table with gradients that have only the rows that were looked up. A step then costs what these rows cost,
-    /// however large the table is: the backward pass, clipping, and an optimizer that updates rows, which are
-    /// [`Sgd`](crate::optim::Sgd), [`Adagrad`](crate::optim::Adagrad) and [`SparseAdam`](crate::optim::SparseAdam). Others
-    /// panic in their first step.
+    /// The same table with gradients that contain only the rows that were looked up. The cost of a step (the backward
+    /// pass, clipping, and the optimizer) is then proportional to these rows, not to the size of the table. The optimizers
+    /// [`Sgd`](crate::optim::Sgd), [`Adagrad`](crate::optim::Adagrad) and [`SparseAdam`](crate::optim::SparseAdam) update
+    /// rows; others panic in their first step.
     ///
     /// ```
     /// use autograd::{Rng, Tape, tensor};
@@ -89,7 +89,7 @@ impl<T: Float> Embedding<T> {
 
 impl<T: Float> Module<T> for Embedding<T> {
     /// # Panics
-    /// Panics if the table does not have one of the rows, which includes any number that is not whole.
+    /// Panics if an index is not a row of the table or not an integer.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         self.lookup(x.to_integers(), pass)

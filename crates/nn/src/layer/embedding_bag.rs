@@ -5,11 +5,11 @@ use crate::functional::{BagMode, BagOptions, Bags, embedding_bag};
 use crate::{Module, Pass, parameters};
 use autograd::{Float, Index, Result, Rng, Tensor, Var};
 
-/// A table of vectors, `[rows, width]`, and a reduction of those that each bag of indices selects. Initial weights are
-/// standard normal.
+/// A table of vectors, `[rows, width]`, and a reduction of the vectors selected by each bag of indices. Initial weights
+/// are standard normal.
 ///
-/// As a layer it takes whole numbers in floating point, `[bags, length]`; [`lookup`](EmbeddingBag::lookup) takes them as
-/// integers, and [`lookup_bags`](EmbeddingBag::lookup_bags) takes bags of different lengths.
+/// As a layer it takes integers stored as floats, `[bags, length]`; [`lookup`](EmbeddingBag::lookup) takes integers, and
+/// [`lookup_bags`](EmbeddingBag::lookup_bags) takes bags of different lengths.
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -37,7 +37,7 @@ impl<T: Float> EmbeddingBag<T> {
         EmbeddingBag { embedding: Embedding::new(rows, width, rng), mode }
     }
 
-    /// The same layer with a row of zeros that does not count in a bag.
+    /// The same layer with a row of zeros that is skipped in bags.
     ///
     /// ```
     /// use autograd::{Rng, Tape, tensor};
@@ -53,7 +53,7 @@ impl<T: Float> EmbeddingBag<T> {
         EmbeddingBag { embedding: self.embedding.with_padding(row), ..self }
     }
 
-    /// The same layer with gradients that have only the rows that were looked up: see [`Embedding::sparse`].
+    /// The same layer with gradients that contain only the rows that were looked up: see [`Embedding::sparse`].
     ///
     /// ```
     /// use autograd::Rng;
@@ -64,10 +64,10 @@ impl<T: Float> EmbeddingBag<T> {
         EmbeddingBag { embedding: self.embedding.sparse(), ..self }
     }
 
-    /// The reduced vectors of bags of one length, `[bags, length]`.
+    /// The reduced vectors of bags of equal length, `[bags, length]`.
     ///
     /// # Panics
-    /// Panics if the table does not have one of the rows, or the indices are no matrix.
+    /// Panics if an index is not a row of the table, or the indices are not a matrix.
     #[track_caller]
     pub fn lookup<'t>(&self, index: impl Into<Index<Var<'t, T>>>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = pass.checked(self, self.rectangle(index.into(), pass));
@@ -78,8 +78,8 @@ impl<T: Float> EmbeddingBag<T> {
     /// a sum.
     ///
     /// # Panics
-    /// Panics if the table does not have one of the rows, bags or factors do not fit the indices, or factors are given for
-    /// another reduction than a sum.
+    /// Panics if an index is not a row of the table, bags or factors do not fit the indices, or factors are given for a
+    /// reduction other than the sum.
     #[track_caller]
     pub fn lookup_bags<'t>(
         &self,
@@ -116,8 +116,7 @@ impl<T: Float> EmbeddingBag<T> {
 
 impl<T: Float> Module<T> for EmbeddingBag<T> {
     /// # Panics
-    /// Panics if the table does not have one of the rows, which includes any number that is not whole, or the input is no
-    /// matrix.
+    /// Panics if an index is not a row of the table or not an integer, or the input is not a matrix.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         self.lookup(x.to_integers(), pass)

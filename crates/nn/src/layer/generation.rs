@@ -1,12 +1,12 @@
-//! [`Generation`]: a causal language model writes.
+//! [`Generation`]: text generation by a causal language model.
 
 use super::{CausalLm, KeyValues};
 use crate::decode::Sampler;
 use crate::{LayerError, Pass};
 use autograd::{Float, Rng, Tape, Tensor};
 
-/// A text, or a batch of texts of one length, that a [`CausalLm`] reads and writes token by token. The keys and values of
-/// all tokens are kept, so that a further token is the work of one.
+/// A text, or a batch of texts of equal length, that a [`CausalLm`] reads and writes token by token. The keys and values
+/// of all tokens are cached, so each new token costs one pass over one token.
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -46,8 +46,8 @@ impl<'m, T: Float> Generation<'m, T> {
     /// Reads tokens `[batch, positions]`, and returns the scores of each token as the next one, `[batch, tokens]`.
     ///
     /// # Errors
-    /// Returns an error if there are none, the batch is not that of the tokens before, or there is no such token or
-    /// position. Nothing was read then.
+    /// Returns an error if there are no tokens, the batch size differs from that of previous tokens, or a token or
+    /// position is out of range. In that case, nothing is read.
     pub fn read(&mut self, tokens: &Tensor<i64>) -> Result<Tensor<T>, LayerError> {
         let (from, positions) = match *tokens.shape() {
             [_, positions] if positions > 0 => (self.len, positions),
@@ -70,7 +70,7 @@ impl<'m, T: Float> Generation<'m, T> {
         scores
     }
 
-    /// Replaces the texts of the batch by these of them: see [`KeyValues::select`].
+    /// Keeps only the texts of the batch at these indices: see [`KeyValues::select`].
     ///
     /// ```
     /// use autograd::{Rng, Tensor, tensor};
@@ -90,7 +90,7 @@ impl<'m, T: Float> Generation<'m, T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     /// # Panics
-    /// Panics if there is no such text; before something was read there is none.
+    /// Panics if an index is out of range; before anything is read, every index is.
     #[track_caller]
     pub fn select(&mut self, texts: &[usize]) {
         self.tape.clear();
@@ -112,7 +112,7 @@ impl<'m, T: Float> Generation<'m, T> {
     /// # Ok::<(), nn::LayerError>(())
     /// ```
     /// # Errors
-    /// Returns an error if the prompt is empty, there is no such token or position, or the scores are NaN.
+    /// Returns an error if the prompt is empty, a token or position is out of range, or the scores are NaN.
     pub fn write(
         &mut self,
         prompt: &[usize],

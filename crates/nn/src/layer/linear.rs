@@ -59,7 +59,7 @@ impl<T: Float> Linear<T> {
     }
 }
 
-/// Says what is wrong with the last axis of an input, and what to do if its last axes together would fit.
+/// Explains what is wrong with the last axis of an input, and what to do if its last axes would fit when flattened.
 fn misfit(inputs: usize, shape: &[usize]) -> String {
     let flat =
         (1..shape.len()).any(|axis| shape[axis..].iter().try_fold(1, |n: usize, &d| n.checked_mul(d)) == Some(inputs));

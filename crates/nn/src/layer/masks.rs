@@ -1,4 +1,4 @@
-//! [`Masks`]: what attention hides.
+//! [`Masks`]: the keys that attention hides.
 
 use autograd::{Float, Ints, Mask, Tensor, Var};
 
@@ -41,8 +41,8 @@ impl<T: Float> Masks<'_, T> {
 }
 
 impl<'t, T: Float> Masks<'t, T> {
-    /// These masks, and of the keys only those where `visible`, `[batch, keys]`, holds: PyTorch's `key_padding_mask`, the
-    /// other way around.
+    /// These masks, restricted to the keys where `visible`, `[batch, keys]`, is true: the negation of PyTorch's
+    /// `key_padding_mask`.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -58,7 +58,7 @@ impl<'t, T: Float> Masks<'t, T> {
         Masks { keys: Some(self.keys.map_or(keys, |others| others + keys)), ..self }
     }
 
-    /// These masks, and of the keys of each sequence only those before its length: `lengths` is `[batch]`, and there are
+    /// These masks, restricted to the keys of each sequence before its length: `lengths` is `[batch]`, and there are
     /// `keys` keys.
     ///
     /// ```

@@ -175,12 +175,12 @@ impl<T: Float, U: Unit<N>, const N: usize> Recurrent<T, U, N> {
     /// Returns the outputs and the last states.
     ///
     /// A state is `[layers · directions, batch, hidden]`, zeros if not given; `[h, c]` for an LSTM, `[h]` otherwise.
-    /// With `lengths`, `[batch]`, each sequence ends at its length, whatever follows: later outputs are 0, the last
-    /// states are those at the end, and the backward direction starts there, as in PyTorch's packed sequences. An empty
-    /// sequence keeps its initial state.
+    /// With `lengths`, `[batch]`, each sequence ends at its length, and later elements are ignored: their outputs are
+    /// 0, the last states are those at the end, and the backward direction starts there, as in PyTorch's packed
+    /// sequences. An empty sequence keeps its initial state.
     ///
     /// # Panics
-    /// Panics if the shapes are incompatible, or a length is not a whole number from 0 to the size of the time axis;
+    /// Panics if the shapes are incompatible, or a length is not an integer from 0 to the size of the time axis;
     /// [`try_run`](Recurrent::try_run) returns the error.
     #[track_caller]
     pub fn run<'t>(

@@ -6,8 +6,8 @@ use autograd::{Dims, Float, Result, Rng, Tensor, Var};
 /// The name of the weight in the layers that are wrapped.
 const WEIGHT: &str = "weight";
 
-/// A layer whose weight is `g v / ‖v‖`: its length `g` and its direction `v` are parameters of their own. The norm is that of
-/// each slice along the first axis, which is that of outputs. Source: Salimans and Kingma, *Weight normalization* (2016).
+/// A layer whose weight is `g v / ‖v‖`: its length `g` and its direction `v` are separate parameters. The norm is taken of
+/// each slice along the first axis, the axis of outputs. Source: Salimans and Kingma, *Weight normalization* (2016).
 ///
 /// ```
 /// use autograd::{Rng, Tape};
@@ -28,11 +28,11 @@ pub struct WeightNorm<T: Float, L> {
     g: Param<T>,
 }
 
-/// A layer whose weight is divided by its largest singular value, so that it changes no distance by more than that: the
-/// critic of a pair of networks, often. The weight counts as a matrix whose rows are its slices along the axis of outputs, which
-/// is the first one, or the second one of a transposed convolution. The singular vectors are buffers, which each training pass
-/// improves by a step of power iteration. Source: Miyato, Kataoka, Koyama and Yoshida, *Spectral normalization for generative
-/// adversarial networks* (2018).
+/// A layer whose weight is divided by its largest singular value, so that it does not increase distances; often used for the
+/// critic of a GAN. The weight is treated as a matrix whose rows are its slices along the axis of outputs: the first axis, or
+/// the second one for a transposed convolution. The singular vectors are buffers, which each training pass improves by one step
+/// of power iteration. Source: Miyato, Kataoka, Koyama and Yoshida, *Spectral normalization for generative adversarial
+/// networks* (2018).
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -52,7 +52,7 @@ pub struct SpectralNorm<T: Float, L> {
     v: Param<T>,
 }
 
-/// The norm is at least this.
+/// A lower bound of the norm.
 const EPS: f64 = 1e-12;
 /// Steps of power iteration when the layer is made.
 const FIRST_STEPS: usize = 15;
@@ -128,7 +128,7 @@ fn all_names<T: Float>(layer: &impl Parameters<T>) -> String {
     names.join(", ")
 }
 
-/// The output of a layer with another weight, which follows from its own.
+/// The output of a layer with another weight, computed from its own.
 #[track_caller]
 fn forward_with<'t, T: Float, L: Module<T>>(
     layer: &L,
@@ -346,7 +346,7 @@ mod tests {
         check_parameters(&mut spectral, &image, crate::Mode::Eval);
     }
 
-    /// Deep in a model, names have their prefix, and the state is that of PyTorch.
+    /// Inside a model, names have their prefix, and the state equals that of PyTorch.
     #[test]
     fn names_are_those_of_pytorch() {
         let rng = &mut Rng::new(0);

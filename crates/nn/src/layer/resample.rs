@@ -142,8 +142,8 @@ macro_rules! shuffles {
 }
 
 shuffles! {
-    /// Moves channels into pixels: `[…, c r², h, w]` becomes `[…, c, h r, w r]`. After a convolution, this is an upsampling
-    /// that is learned.
+    /// Moves channels into pixels: `[…, c r², h, w]` becomes `[…, c, h r, w r]`. After a convolution, this is a learned
+    /// upsampling.
     ///
     /// ```
     /// use autograd::{Tape, tensor};

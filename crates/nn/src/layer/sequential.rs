@@ -52,10 +52,10 @@ impl<T: Float> Sequential<T> {
         &self.layers
     }
 
-    /// Folds each batch normalization into the convolution before it, on all levels, and returns how many there were. The
-    /// network then computes in eval mode what it did, up to rounding, in fewer passes over memory. It is meant for
-    /// [prediction](crate::infer): what is folded can no longer be trained or saved as it was, and a convolution then
-    /// requires the batch axis.
+    /// Folds each batch normalization into the convolution before it, on all levels, and returns how many there were. In
+    /// eval mode, the network then computes the same up to rounding, in fewer passes over memory. It is meant for
+    /// [prediction](crate::infer): folded layers can no longer be trained or saved in their original form, and a folded
+    /// convolution requires the batch axis.
     ///
     /// ```
     /// use autograd::{Rng, Tensor};

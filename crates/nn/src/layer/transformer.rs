@@ -75,7 +75,7 @@ impl TransformerOptions {
     }
 }
 
-/// What the blocks of a layer have in common: where they normalize, and how they drop.
+/// Settings that the blocks of a layer share: where they normalize, and their dropout.
 #[derive(Debug, Clone, Copy)]
 struct Blocks {
     activation: Activation,
@@ -90,7 +90,7 @@ impl Blocks {
         Blocks { activation, dropout: Dropout::new(options.dropout), norm_first }
     }
 
-    /// What a block computes its output from.
+    /// The input of a block.
     #[track_caller]
     fn input<'t, T: Float>(&self, x: Var<'t, T>, norm: &LayerNorm<T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         if self.norm_first { norm.forward(x, pass) } else { x }
@@ -191,7 +191,7 @@ impl<T: Float> TransformerEncoderLayer<T> {
         self.dense(self.blocks.sum([x, y], &self.norm1, pass), pass)
     }
 
-    /// The output for positions that follow others, to which they attend causally: see
+    /// The output for new positions, which attend causally to the previous ones: see
     /// [`attend_after`](MultiheadAttention::attend_after).
     ///
     /// ```
@@ -281,7 +281,7 @@ impl<T: Float> TransformerEncoder<T> {
         normalized(x, &self.norm, pass)
     }
 
-    /// The output for positions that follow others, to which they attend causally. `before` has one entry per layer: see
+    /// The output for new positions, which attend causally to the previous ones. `before` has one entry per layer: see
     /// [`attend_after`](MultiheadAttention::attend_after).
     ///
     /// ```

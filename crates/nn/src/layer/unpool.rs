@@ -1,4 +1,4 @@
-//! Max pooling that says where the largest elements were, and its inverse.
+//! Max pooling that also returns the positions of the largest elements, and its inverse.
 
 use super::pool::MaxPool;
 use super::spatial::Sizes;
@@ -8,7 +8,7 @@ use crate::functional::max_unpool;
 use crate::number::countable;
 use autograd::{Error, Float, Index, Ints, Pool, Result, Tensor, Value, Var};
 
-/// The inverse of [`MaxPool`], as far as there is one: writes each element to the place where pooling found it, into zeros.
+/// The partial inverse of [`MaxPool`]: writes each element into zeros at the position where pooling found it.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -64,12 +64,12 @@ impl<const D: usize> MaxUnpool<D> {
         self
     }
 
-    /// Writes elements to their places in an image of the size that the windows cover: `(n - 1) stride + kernel - 2 padding`
-    /// along each axis.
+    /// Writes elements to their positions in an image of the size that the windows cover: `(n - 1) stride + kernel - 2
+    /// padding` along each axis.
     ///
     /// # Panics
-    /// Panics if the indices do not have the shape of the elements, or lie outside, or there are no such windows: kernel or
-    /// stride are 0, or the padding is more than half of the kernel.
+    /// Panics if the indices do not have the shape of the elements or are out of range, or the windows are invalid: kernel
+    /// or stride are 0, or the padding is more than half of the kernel.
     #[track_caller]
     pub fn unpool<'t, T: Float>(&self, x: Var<'t, T>, index: impl Into<Index<Var<'t, T>>>) -> Var<'t, T> {
         let (shape, pool) = (x.shape(), &self.pool);
@@ -92,7 +92,7 @@ impl<const D: usize> MaxUnpool<D> {
         Err(Error::Argument { op: "max_unpool", hint })
     }
 
-    /// Writes elements to their places in an image of the given size.
+    /// Writes elements to their positions in an image of the given size.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -102,7 +102,7 @@ impl<const D: usize> MaxUnpool<D> {
     /// assert_eq!(y.value(), tensor![[[0.0, 7.0, 0.0]]]);
     /// ```
     /// # Panics
-    /// Panics if the indices do not have the shape of the elements, or lie outside.
+    /// Panics if the indices do not have the shape of the elements, or are out of range.
     #[track_caller]
     pub fn unpool_to<'t, T: Float>(
         &self,
@@ -138,8 +138,8 @@ macro_rules! with_indices {
             /// assert_eq!((y.value(), places.value()), (tensor![[[5.0, 7.0]]], tensor![[[1_i64, 2]]]));
             /// ```
             /// # Panics
-            /// Panics if the input does not have channels followed by the pooled axes, no window fits, or `f32` cannot
-            /// count the elements, of which it tells 2²⁴ apart.
+            /// Panics if the input does not have channels followed by the pooled axes, no window fits, or there are
+            /// more elements than the 2²⁴ that `f32` can count.
             #[track_caller]
             pub fn with_indices<'t, T: Float>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> (Var<'t, T>, Ints<'t, T>) {
                 let y = pass.checked(self, x.$method(self.pool()));

@@ -114,8 +114,8 @@ pub fn bce_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, reduction: Reduction
 /// Binary cross-entropy of the probabilities `sigmoid(x)`, computed from the logits `x` as
 /// `t softplus(-x) + (1 - t) softplus(x)`; the mean is over all elements.
 ///
-/// Both terms are positive: nothing overflows or cancels, however large the logits. An infinite logit of the right sign
-/// has the loss 0.
+/// Both terms are positive: nothing overflows or cancels, however large the logits. An infinite logit with the correct
+/// sign has the loss 0.
 ///
 /// ```
 /// use autograd::Tape;

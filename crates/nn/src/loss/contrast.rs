@@ -27,10 +27,10 @@ super::reduced! {
     focal_loss, Mean
 }
 
-/// Focal loss of the logits `x` for targets `t` in `[0, 1]`, for classes of which one is rare:
-/// `α_t (1 - p_t)^γ · bce(x, t)` with `p = sigmoid(x)`, `p_t = p t + (1 - p)(1 - t)` and `α_t = α t + (1 - α)(1 - t)`,
-/// reduced. With `γ = 0` and `α = 0.5` it is half of [`bce_with_logits_loss`](super::bce_with_logits_loss). Source: Lin,
-/// Goyal, Girshick, He and Dollár, *Focal loss for dense object detection* (2017).
+/// Focal loss of the logits `x` for targets `t` in `[0, 1]`, for imbalanced classes: `α_t (1 - p_t)^γ · bce(x, t)` with
+/// `p = sigmoid(x)`, `p_t = p t + (1 - p)(1 - t)` and `α_t = α t + (1 - α)(1 - t)`, reduced. With `γ = 0` and `α = 0.5`
+/// it is half of [`bce_with_logits_loss`](super::bce_with_logits_loss). Source: Lin, Goyal, Girshick, He and Dollár,
+/// *Focal loss for dense object detection* (2017).
 ///
 /// ```
 /// use autograd::Tape;
@@ -80,16 +80,16 @@ super::reduced! {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     Dice {
-        /// Added above and below the line, so that two empty sets agree. Defaults to 1.
+        /// Added to numerator and denominator, so that two empty sets have the loss 0. Defaults to 1.
         smooth: f64 = 1.0
     },
     dice_loss, Mean
 }
 
 /// Dice loss of the probabilities `p` and targets `t`, both in `[0, 1]`: `1 - (2 Σ p t + s) / (Σ p + Σ t + s)` with a
-/// smoothing constant `s` and sums over all axes but the first, which is that of samples; the losses of samples are
-/// reduced. It is used for segmentation, where few pixels belong to the object. Source: Milletari, Navab and Ahmadi, *V-Net*
-/// (2016), with first powers below the line.
+/// smoothing constant `s` and sums over all axes but the first, the axis of samples; the losses of samples are reduced. It
+/// is used for segmentation, where few pixels belong to the object. Source: Milletari, Navab and Ahmadi, *V-Net* (2016),
+/// with first powers in the denominator.
 ///
 /// ```
 /// use autograd::Tape;
@@ -119,10 +119,10 @@ pub fn dice_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, smooth: f64, reduct
     Ok(reduction.apply(-(overlap / ((p + t).sum_axes(1) + T::of(smooth))) + T::one()))
 }
 
-/// Contrastive loss of pairs (InfoNCE): each row of `a`, `[N, D]`, should be nearest in angle to the row of `b` with the same
-/// index. It is the mean cross-entropy of `softmax(cos(aᵢ, bⱼ) / τ)` over `j`, with the label `i`; the loss of CLIP is the
-/// mean of this and of the same with `a` and `b` exchanged. Source: van den Oord, Li and Vinyals, *Representation learning with
-/// contrastive predictive coding* (2018).
+/// Contrastive loss of pairs (InfoNCE): each row of `a`, `[N, D]`, should be closest in angle to the row of `b` with the same
+/// index. The loss is the mean cross-entropy of `softmax(cos(aᵢ, bⱼ) / τ)` over `j`, with the label `i`; the loss of CLIP is
+/// the mean of this and of the same with `a` and `b` exchanged. Source: van den Oord, Li and Vinyals, *Representation learning
+/// with contrastive predictive coding* (2018).
 ///
 /// ```
 /// use autograd::Tape;

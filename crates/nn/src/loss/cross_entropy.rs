@@ -176,8 +176,8 @@ pub(super) fn nll_by_label<'t, T: Float>(
     rows.reduce(losses, options, weights, reduction)
 }
 
-/// Rows `[n, classes]` with one label each. What depends on the labels is computed on the tape, so that the next labels
-/// may be other ones; ignored rows have the loss 0 and no influence.
+/// Rows `[n, classes]` with one label each. Everything that depends on the labels is computed on the tape, so that
+/// replays can use other labels; ignored rows have the loss 0 and do not influence the result.
 struct Labeled<'t, T: Float> {
     op: &'static str,
     x: Var<'t, T>,

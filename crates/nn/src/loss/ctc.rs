@@ -15,7 +15,7 @@ use autograd::{Error, Float, Index, Ints, Result, Tensor, Var};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CtcOptions {
-    /// The class that stands for no label. Defaults to 0.
+    /// The blank class, which represents no label. Defaults to 0.
     pub blank: usize,
     /// Whether the loss of a target that does not fit into its input is 0 rather than infinite.
     pub zero_infinity: bool,
@@ -24,9 +24,9 @@ pub struct CtcOptions {
 }
 
 /// Connectionist temporal classification: minus the log-probability of the labels `targets`, `[N, S]`, under
-/// `log_probs`, `[T, N, classes]`, the logarithms of probabilities at each time. A path names a class at each time; it stands
-/// for the labels that remain after repeated classes are merged and blanks removed. The probability of the labels is
-/// the sum of those of all their paths:
+/// `log_probs`, `[T, N, classes]`, the logarithms of probabilities at each time. A path has a class at each time; it
+/// represents the labels that remain after repeated classes are merged and blanks removed. The probability of the labels is
+/// the sum of the probabilities of all their paths:
 ///
 /// ```text
 /// ℓ = blank, label 1, blank, label 2, …, blank                        the labels with blanks between them
@@ -34,10 +34,10 @@ pub struct CtcOptions {
 /// loss = -ln(e^α(2 S) + e^α(2 S - 1)) at the last time
 /// ```
 ///
-/// `lengths` are those of the inputs, at most `T`, and of the targets, at most `S`, `[N]` each; what lies beyond is not
-/// read. Each target is a sequence of classes other than the blank. The recursion is recorded, so derivatives of any order
-/// are exact. PyTorch's gradient with respect to `log_probs` is right only after a log-softmax, where both agree. Source: Graves,
-/// Fernández, Gomez and Schmidhuber, *Connectionist temporal classification* (2006).
+/// `lengths` are the lengths of the inputs, at most `T`, and of the targets, at most `S`, `[N]` each; later elements are not
+/// read. Each target is a sequence of classes other than the blank. The recursion is recorded, so derivatives of any order are
+/// exact. PyTorch's gradient with respect to `log_probs` is correct only after a log-softmax, where both agree. Source:
+/// Graves, Fernández, Gomez and Schmidhuber, *Connectionist temporal classification* (2006).
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -50,7 +50,7 @@ pub struct CtcOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes do not fit, a length is too large, or a label is no class or the blank.
+/// Returns an error if the shapes do not fit, a length is too large, or a label is the blank or not a class.
 #[track_caller]
 pub fn ctc_loss<'t, T: Float, I: Into<Index<Var<'t, T>>>>(
     log_probs: Var<'t, T>,
@@ -64,7 +64,7 @@ pub fn ctc_loss<'t, T: Float, I: Into<Index<Var<'t, T>>>>(
 }
 
 const OP: &str = "ctc_loss";
-/// The logarithm of 0: so low that its exponential is 0, and not infinite, so that differences of two are defined.
+/// Stands for the logarithm of 0: its exponential is 0, but it is finite, so that differences are defined.
 const NEVER: f64 = -1e30;
 
 once! {

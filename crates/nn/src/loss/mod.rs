@@ -135,7 +135,7 @@ pub trait Loss<T: Float>: Send {
         Reduction::Mean.sum_and_count(loss, target.len() as f64)
     }
 
-    /// Whether the targets say anything: false if there is no sample, every sample has the weight 0, or every label is
+    /// Whether any target counts: false if there is no sample, every sample has the weight 0, or every label is
     /// ignored. Then the loss does not depend on the output, and training skips the update.
     ///
     /// ```

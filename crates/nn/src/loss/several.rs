@@ -131,8 +131,8 @@ impl<T: Float, L: Loss<T>> Loss<T> for Between<L> {
 
 /// A weighted sum of named losses.
 ///
-/// A part is reported as its own loss is: as a mean over the labels that are not ignored, for example. The reported total is
-/// the weighted sum of the reported parts, so neither depends on the batch size.
+/// Each part is reported like its own loss: as a mean over the labels that are not ignored, for example. The reported total
+/// is the weighted sum of the reported parts, so neither depends on the batch size.
 ///
 /// ```
 /// use nn::loss::{CrossEntropy, Loss, Mse, WeightedSum, between};

@@ -372,7 +372,7 @@ fn nothing_times_infinity_is_nothing() {
     all::<f64>();
 }
 
-/// Derivatives from PyTorch 2.15: beyond the bend they are that of a line, however far. A NaN stays one.
+/// Derivatives from PyTorch 2.15: beyond the kink they are those of a line, at any distance. NaN stays NaN.
 #[test]
 fn infinite_differences_have_derivatives() {
     let tape = Tape::<f64>::new();

@@ -26,8 +26,8 @@ pub enum Average {
     Weighted,
 }
 
-/// Averages over classes. A class that is never predicted has no precision, and one without samples no recall: such a
-/// value counts as 0, as in scikit-learn. Classes that are neither present nor predicted are skipped. Returns NaN if
+/// Averages over classes. A class that is never predicted has no precision, and one without samples has no recall: such
+/// a value counts as 0, as in scikit-learn. Classes that are neither present nor predicted are skipped. Returns NaN if
 /// there are no samples.
 ///
 /// ```

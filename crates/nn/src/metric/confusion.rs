@@ -216,7 +216,7 @@ impl Counts for ConfusionMatrix {
 }
 
 /// Formats a table: a row for each actual class with its recall, a column for each predicted class with its precision
-/// and F1. Undecided samples, if there are any, have a column of their own.
+/// and F1. Undecided samples, if any, have a separate column.
 impl Display for ConfusionMatrix {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         let most = self.counts.iter().chain(&self.undecided).max().map_or(0, |n| n.to_string().len());

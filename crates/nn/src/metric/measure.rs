@@ -73,7 +73,7 @@ pub trait Measure<T: Float>: Send {
 /// ```
 pub struct Metric<T: Float> {
     name: String,
-    /// What distinguishes it from others with the same name.
+    /// The settings that distinguish it from others with the same name.
     settings: String,
     rises: bool,
     /// The output and the target to compare, where there are several.
@@ -171,7 +171,7 @@ impl<T: Float> Metric<T> {
     }
 
     /// Identifies the metric: its name and its settings. A checkpoint stores it and cannot be resumed with a different
-    /// metric. The settings of custom metrics are not known, so their names should tell them apart.
+    /// metric. The settings of custom metrics are not known, so their names should distinguish them.
     ///
     /// ```
     /// use nn::metric::{Average, Metric};
@@ -234,7 +234,8 @@ impl<T: Float> Metric<T> {
     }
 
     /// The precision: of the samples predicted as a class, the fraction that belongs to it; see
-    /// [`ConfusionMatrix::average_precision`]. With [`Average::Binary`], other than two classes are an error.
+    /// [`ConfusionMatrix::average_precision`]. [`Average::Binary`] requires exactly two classes; otherwise, the result
+    /// is an error.
     ///
     /// ```
     /// use nn::metric::{Average, Metric};

@@ -1,11 +1,11 @@
 //! Convolutions with many channels: products with the [patches](Patches) of several images at once, so that weights are
 //! read once for hundreds of positions. Pieces of the patches are copied, in cache, to where the product reads them, and
-//! no position is computed that is discarded. A copy costs as much as the multiply-adds of some channels, so this pays off
-//! if each patch is used by many, or if images are small.
+//! no discarded positions are computed. A copy costs as much as the multiply-adds of some channels, so this pays off if
+//! each patch is used by many, or if images are small.
 //!
-//! Each element of the output, and of the derivative with respect to the image, has the bits that the parent module gives
-//! it: the same blocks of the same sum. The derivative with respect to the weights is computed transposed, as patches
-//! times cotangents: patches are then copied along their rows, and only cotangents are turned.
+//! Each element of the output, and of the derivative with respect to the image, has the bits that the parent module
+//! defines: the same blocks of the same sum. The derivative with respect to the weights is computed transposed, as
+//! patches times cotangents: patches are then copied along their rows, and only cotangents are turned.
 
 use super::layout::Sizes;
 use super::patches::{Grid, MOST, Patches, SLACK, runs};

@@ -10,9 +10,9 @@
 //! **A stride** `s` splits each axis into `s` *phases*, the elements at `r`, `r + s`, `r + 2s`, …: a tap reads a
 //! single phase, in which consecutive output positions are adjacent.
 //!
-//! **Two ways.** [`single`] takes image after image and reads the pieces in place, gaps between rows included, which is
-//! best for large images and for few channels. [`joined`] copies the patches of several images without the gaps, for
-//! products of many columns. The functions here choose by the cost of either, which depends only on the sizes.
+//! **Two methods.** [`single`] processes image after image and reads the pieces in place, gaps between rows included,
+//! which is best for large images and for few channels. [`joined`] copies the patches of several images without the
+//! gaps, for products of many columns. The functions here choose the cheaper one; the costs depend only on the sizes.
 
 mod joined;
 mod layout;
@@ -32,8 +32,7 @@ use phase::{Phase, phases};
 
 /// Maximum number of partial sums of the derivative with respect to the weights, which are computed in parallel.
 const PARTS: usize = 8;
-/// Multiply-adds that take as long as copying an element of a patch, as turning a weight, and as adding up the lanes of a
-/// sum.
+/// The costs, in multiply-adds, of copying an element of a patch, transposing a weight, and adding up the lanes of a sum.
 const COPY: usize = 12;
 const TURN: usize = 40;
 const TOTAL: usize = 300;

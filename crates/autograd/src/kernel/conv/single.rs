@@ -1,4 +1,4 @@
-//! Convolutions of one image after another, whose patches are read where they are: the elements that one tap reads for all
+//! Convolutions of one image after another, whose patches are read in place: the elements that one tap reads for all
 //! output positions are a piece of the image's line, shifted by the distance of the tap from the first one. So the output
 //! is a product of the weights with a matrix whose rows are shifted pieces ([`gemm::shifted_into`]), and the derivative
 //! with respect to the weights a product with its transpose ([`gemm::shifted_dots_into`]). A few extra positions between

@@ -41,7 +41,7 @@ pub trait Kernels: Float {
     fn rounding(precision: Precision, isa: Isa) -> Option<&'static Loops<Self>>;
 }
 
-/// The inner loops of one element type, compiled for one instruction set. To call them is unsafe: the CPU must support
+/// The inner loops of one element type, compiled for one instruction set. Calling them is unsafe: the CPU must support
 /// the set.
 #[allow(clippy::type_complexity, reason = "each is the type of the function that its doc names")]
 pub struct Loops<T: 'static> {
@@ -206,7 +206,7 @@ fn none(_: Isa) -> Option<&'static Loops<f64>> {
 /// The product is exact in `f64`. The sum is rounded to odd in `f64`, which keeps enough of the discarded bits to
 /// round correctly to `f32` (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE TC 57, 2008).
 ///
-/// Never inlined: the machines that need it are old, and a call keeps their version of every loop small.
+/// Never inlined: only old machines need it, and a call keeps their version of every loop small.
 #[inline(never)]
 fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
     let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));

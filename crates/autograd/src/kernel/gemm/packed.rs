@@ -34,8 +34,8 @@ pub fn packed_rows<T: Element>(m: usize) -> usize {
 }
 
 impl<'a, T: Element> Packed<'a, T> {
-    /// Packs a matrix whose sum is [one block](super::is_one_block) and which `fill` knows: it is called with the columns of
-    /// each panel, the distance of its rows, and memory for the panel, in which it may also write up to the end.
+    /// Packs a matrix whose sum is [one block](super::is_one_block), with values from `fill`: it is called with the columns
+    /// of each panel, the distance of its rows, and memory for the panel, in which it may also write up to the end.
     pub fn pieces(k: usize, n: usize, room: &'a mut [T], fill: Fill<T>) -> Self {
         let loops = T::loops(Isa::best());
         let columns = packed_columns::<T>(n);

@@ -79,7 +79,7 @@ impl<'a, T> Mat<'a, T> {
         Mat { data: self.data.get(from * self.row_stride..).unwrap_or_default(), rows: count, ..self }
     }
 
-    /// Copies row `i` to `out`, which is as long.
+    /// Copies row `i` to `out`, which has the same length.
     pub fn copy_row(self, i: usize, out: &mut [T])
     where
         T: Element,

@@ -39,8 +39,8 @@ fn paths(a: MatRef<f64>) -> Vec<bool> {
     paths
 }
 
-/// The parts of the graph that no edge connects: they do not affect one another, whatever their sizes. The indices of a
-/// part are in an order in which the matrix is block triangular: those from which more can be reached come first.
+/// The connected parts of the graph, which do not affect one another, whatever the magnitudes of their elements. The
+/// indices of a part are ordered so that the matrix is block triangular: those that reach more others come first.
 fn parts(paths: &[bool], n: usize) -> Vec<Vec<usize>> {
     let mut left: Vec<usize> = (0..n).collect();
     left.sort_by_key(|i| std::cmp::Reverse(paths[i * n..][..n].iter().filter(|&&path| path).count()));

@@ -1,4 +1,4 @@
-//! Numbers with an exponent of their own, for products that would overflow or underflow on the way.
+//! Numbers with a separate exponent, for products whose intermediate results would overflow or underflow.
 
 /// digits · 2^exponent, where the magnitude of the digits is 0, in [½, 1), or not finite.
 #[derive(Clone, Copy, Debug)]

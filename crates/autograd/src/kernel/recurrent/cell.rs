@@ -24,8 +24,8 @@ pub enum Cell {
 
 /// The equations of a cell with `G` gates, `A` arguments, `N` states and `K` other values that the step back reads.
 ///
-/// An argument is what a gate sees of the contributions `z` of the input and `s` of the state: their sum, or each by itself.
-/// The contribution of the input is always (in) the argument with the number of the gate.
+/// An argument is what a gate reads of the contributions `z` of the input and `s` of the state: their sum, or each
+/// separately. The contribution of the input is always (in) the argument with the number of the gate.
 pub(crate) trait Equations<const G: usize, const A: usize, const N: usize, const K: usize> {
     /// For each gate, the argument that the contribution of the state is (in).
     const OF_STATE: [usize; G];
@@ -177,7 +177,7 @@ impl Cell {
         with_equations!(self, |C, G, A, N, K| A)
     }
 
-    /// The number of values that a step leaves for the step back: its states first.
+    /// The number of values that a step stores for the backward step, its states first.
     pub(crate) fn planes(self) -> usize {
         with_equations!(self, |C, G, A, N, K| N + K)
     }

@@ -17,7 +17,7 @@ use rows::{Back, MOST, Sizes, Step};
 use smallvec::SmallVec;
 use std::marker::PhantomData;
 
-/// The most sequences that are taken through the steps together: their values of one step stay in the L1 cache.
+/// The maximum number of sequences that run through the steps together: their values of one step stay in the L1 cache.
 const TOGETHER: usize = 32;
 
 /// A layer, and the sizes that it is applied to.
@@ -33,7 +33,7 @@ pub(crate) struct Layer {
 
 impl Layer {
     /// The element of the sequence that is read `k`-th, and the places of the states before and after it: the initial state is
-    /// stored where the sequence is entered.
+    /// stored at the end where the sequence starts.
     fn places(self, k: usize) -> [usize; 3] {
         let t = if self.reverse { self.steps - 1 - k } else { k };
         [t, t + usize::from(self.reverse), t + usize::from(!self.reverse)]
@@ -44,7 +44,7 @@ impl Layer {
         if self.reverse { self.steps } else { 0 }
     }
 
-    /// Calls `f` for groups of sequences: with the first one, and how many they are.
+    /// Calls `f` for groups of sequences, with the first sequence and their number.
     fn for_each_group(self, f: &(dyn Fn(usize, usize) + Sync), tile: usize) {
         let work = self.steps * self.batch * self.cell.gates() * self.hidden * self.hidden;
         let share = self.batch.div_ceil(threads_for(work)).next_multiple_of(tile);
@@ -116,7 +116,7 @@ once! {
     /// Takes all steps of a layer. From the contributions `z` of the input, `[steps, batch, gates · hidden]`, the weights `w` of
     /// the state, `[gates · hidden, hidden]`, its bias `b`, the lengths of the sequences and the parts of the initial state,
     /// computes the states at all places and what the steps back read: `[planes, steps + 1, batch, hidden]`. The state of a
-    /// sequence that has ended stays what it is.
+    /// sequence that has ended does not change.
     pub(crate) fn trace<T: Element>(layer: Layer, z: &[T], w: &[T], b: &[T], lengths: &[T], start: &[&[T]], out: &mut [T]) {
         let Layer { cell, steps, batch, hidden, .. } = layer;
         let (gates, columns) = (cell.gates(), packed_columns::<T>(hidden));

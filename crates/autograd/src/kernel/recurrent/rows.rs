@@ -21,7 +21,8 @@ pub(super) struct Sizes {
 }
 
 /// A step. Reads the contributions of the input, those of the state in blocks by gate, and the bias; and the states before.
-/// Writes the states after and what the step back reads. In whole vectors: what is left of the rows is not touched.
+/// Writes the states after and what the step back reads. Processes only whole vectors; the remainder of the rows is not
+/// touched.
 pub(super) type Step<T> = fn(&Sizes, [&[T]; 3], &[&[T]], &mut [&mut [T]]);
 
 /// A step back. Reads the cotangents of the states after the step; the states before; the states after and what the step kept.
@@ -78,7 +79,7 @@ pub(super) fn take_back<T: Float>(
     });
 }
 
-/// The columns that are left of rows after whole vectors. They are computed in memory of their own, padded to a vector.
+/// The remaining columns of rows after whole vectors. They are computed in separate memory, padded to a vector.
 struct Rest {
     from: usize,
     len: usize,

@@ -36,7 +36,8 @@ fn check(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     model.check(f);
 }
 
-/// What the tasks wrote is there when the job returns, each task ran once, and no worker touches a job that has ended.
+/// The writes of the tasks are visible when the job returns, each task ran once, and no worker touches a job that has
+/// ended.
 #[test]
 fn a_job_is_done_on_return() {
     check(7, || {

@@ -19,7 +19,7 @@ pub use loom::{
 #[cfg(loom)]
 pub use std::sync::TryLockError;
 
-/// The life of something that threads use through a pointer. It is checked by loom, and nothing otherwise.
+/// The lifetime of an object that threads use through a pointer. Checked by loom; otherwise it does nothing.
 #[derive(Default)]
 pub struct Life {
     #[cfg(loom)]

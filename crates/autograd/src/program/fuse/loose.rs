@@ -1,5 +1,5 @@
-//! Values that clusters read and nobody stores, since their elements are stretches of other values: a slice, values one
-//! after another, a value among zeros. A stencil reads its neighbors so.
+//! Values that clusters read but that are never stored, since they consist of contiguous parts of other values: slices,
+//! concatenations and zero-padded values. Stencils read their neighbors this way.
 
 use super::{Clusters, NONE};
 use crate::op::Op;
@@ -7,27 +7,27 @@ use crate::program::graph::Graph;
 use crate::program::hash::Map;
 use crate::tensor::view::Span;
 
-/// A stretch of a value that is a stretch of another one, both in row-major order.
+/// A contiguous part of a value that equals a contiguous part of another one, both in row-major order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::program) struct Part {
-    /// The value that has the elements, and where the first of them is.
+    /// The value that holds the elements, and the position of the first one.
     pub(in crate::program) input: u32,
     pub(in crate::program) from: usize,
-    /// Where it is in the value that is read, and how many there are.
+    /// The position in the value that is read, and the number of elements.
     pub(in crate::program) start: usize,
     pub(in crate::program) len: usize,
 }
 
-/// The parts of a value, in order. What is in no part is 0.
+/// The parts of a value, in order. Elements outside all parts are 0.
 pub(in crate::program) type Parts = Vec<Part>;
 
 /// The parts of each value that is not stored.
 pub(super) type Loose = Map<u32, Parts>;
 
-/// The most parts of a value: each block looks at all of them.
+/// The maximum number of parts of a value, since each block checks all of them.
 const MOST: usize = 8;
 
-/// The parts of a node, if its elements are stretches of its inputs.
+/// The parts of a node, if it consists of contiguous parts of its inputs.
 fn parts(g: &Graph, id: u32) -> Option<Parts> {
     let (op, inputs) = (g.structured(id)?, g.inputs(id));
     if let Op::Place { spans, shape } = op {
@@ -62,7 +62,7 @@ fn stretch(spans: &[Span], shape: &[usize]) -> Option<(usize, usize)> {
     (stretch && (step == 1 || len == 1) && len > 0).then_some((start * inner, len * inner))
 }
 
-/// Whether a node is a value among zeros.
+/// Whether a node is a zero-padded value.
 pub(in crate::program) fn is_placed(g: &Graph, id: u32) -> bool {
     matches!(g.structured(id), Some(Op::Place { .. }))
 }
@@ -72,7 +72,7 @@ fn is_slice(g: &Graph, id: u32) -> bool {
     matches!(g.structured(id), Some(Op::Slice { .. }))
 }
 
-/// Whether to keep what a value consists of takes much more memory than the value.
+/// Whether keeping the parts of a value takes much more memory than the value.
 fn keeps_more(g: &Graph, id: u32, parts: &Parts) -> bool {
     let mut kept = 0;
     for &Part { input, .. } in parts {

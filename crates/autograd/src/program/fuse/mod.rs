@@ -1,7 +1,7 @@
 //! Decides which nodes run together. Adjacent elementwise nodes of the same shape become a cluster: one pass over
 //! memory, no matter how many nodes. A matrix product that only one cluster reads joins it, and so do sums of values
-//! that the cluster computes (`absorb`). Slices and the like that only clusters read are not stored (`loose`). Which nodes
-//! may be joined follows from their levels (`levels`).
+//! that the cluster computes (`absorb`). Slices and similar values that only clusters read are not stored (`loose`). Which
+//! nodes may be joined follows from their levels (`levels`).
 
 mod absorb;
 mod levels;
@@ -37,8 +37,8 @@ pub(super) struct Body {
     pub(super) nodes: Vec<u32>,
     /// Sums of their values.
     pub(super) sums: Vec<u32>,
-    /// Elementwise nodes of another shape that only this cluster reads, among zeros: each block computes the part of them
-    /// that it needs.
+    /// Elementwise nodes of another shape that only this cluster reads, padded with zeros: each block computes the part
+    /// of them that it needs.
     pub(super) feed: Vec<u32>,
 }
 
@@ -58,7 +58,7 @@ impl Cluster {
 /// All steps in topological order, and otherwise in the order of recording.
 pub(super) struct Fusion {
     pub(super) clusters: Vec<Cluster>,
-    /// The parts of the nodes that are read so, and not computed.
+    /// The parts of the nodes that are read in parts, and not computed.
     loose: Loose,
 }
 

@@ -1,5 +1,5 @@
 //! Sums, differences and products of blocks, one or two of them in one loop, so that the value between the two stays in a
-//! register. Each is rounded as the op is that it stands for: none becomes a fused multiply-add.
+//! register. Each is rounded like the op that it replaces: none becomes a fused multiply-add.
 
 use crate::float::Float;
 use crate::kernel::isa::simd;
@@ -12,7 +12,7 @@ pub(in crate::program) enum First {
     Mul,
 }
 
-/// What follows.
+/// The second function.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::program) enum Then {
     /// p
@@ -77,7 +77,7 @@ pub(super) enum Factor<'a, T> {
     One(T),
 }
 
-/// A chain, element by element. To subtract a number is to add its opposite, so that there are fewer loops to compile.
+/// A chain, element by element. Subtracting a number adds its negation, so that there are fewer loops to compile.
 #[inline(always)]
 pub(super) fn run<T: Float>(chain: Chain, a: &[T], b: Factor<T>, c: Factor<T>, out: &mut [T]) {
     let (first, b) = match (chain.first, b) {

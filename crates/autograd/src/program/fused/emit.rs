@@ -1,5 +1,5 @@
 //! Compiles the nodes of a cluster to the instructions of its [`Fused`] loop: assigns an address to each value, and
-//! computes two sums, differences or products in one instruction where the second alone reads the first.
+//! computes two sums, differences or products in one instruction where only the second reads the first.
 
 use super::{
     Address, Around, BlockInstruction, BlockOp, Chain, Feed, First, Folded, Fused, LARGEST, Part, Ports, Read,
@@ -36,7 +36,7 @@ pub(super) struct Emitter<'a> {
     instructions: Vec<BlockInstruction>,
 }
 
-/// Registers, which dead values leave to later ones.
+/// Registers; later values reuse those of dead ones.
 #[derive(Default)]
 struct Registers {
     free: Vec<u16>,
@@ -192,7 +192,8 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Where the value of the given parts is read: one stretch in place, and else a register that its parts are copied to.
+    /// Where the value with the given parts is read: a single part in place, otherwise a register that the parts are
+    /// copied to.
     fn place_parts(&mut self, id: u32, parts: &[Part]) -> Address {
         let (g, next) = (self.g, self.reads.len() as u16);
         if let &[Part { input, from, len, .. }] = parts
@@ -311,7 +312,7 @@ fn first(g: &Graph, id: u32) -> Option<(First, Inputs)> {
     }
 }
 
-/// A node as what follows its operand `at`.
+/// A node as the second of a chain, after its operand `at`.
 fn then(g: &Graph, id: u32, at: usize) -> Option<Then> {
     match (&g.node(id).def, g.inputs(id)) {
         (Def::Unary(Unary::Square), _) => Some(Then::Square),
@@ -359,8 +360,8 @@ fn joined(g: &Graph, body: &Body, ports: &Ports) -> Set<u32> {
     joined
 }
 
-/// Where blocks of values that are read in parts begin besides: shortly before and after the places where parts meet, so that
-/// only short blocks are copied. None if the parts are short.
+/// Additional starts of blocks of values that are read in parts: shortly before and after the positions where parts meet, so
+/// that only short blocks are copied. None if the parts are short.
 fn cuts(reads: &[Read], len: usize) -> Vec<usize> {
     /// Blocks have a multiple of this number of elements.
     const UNIT: usize = 64;
@@ -381,7 +382,7 @@ fn cuts(reads: &[Read], len: usize) -> Vec<usize> {
 /// Number of elements per task, of `len` in all: whole blocks, so many that forking pays off, and no more tasks than keep
 /// all threads busy to the end.
 fn task(instructions: &[BlockInstruction], len: usize, block: usize) -> usize {
-    /// The least number of elements if each costs one addition or multiplication, and whatever they cost.
+    /// The minimum number of elements if each costs one addition or multiplication, and the minimum at any cost.
     const LIGHT: usize = 16 * 1024;
     const LEAST: usize = 1024;
     const MANY: usize = 64;

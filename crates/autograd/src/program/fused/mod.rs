@@ -84,7 +84,7 @@ enum Read {
     Old,
 }
 
-/// What is around a part.
+/// What surrounds a part.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Around {
     Zeros,
@@ -108,7 +108,7 @@ pub(super) struct Fused {
     reads: Vec<Read>,
     /// The registers of values that are read in parts.
     parted: Vec<u16>,
-    /// Where blocks begin besides, so that few of them have several parts.
+    /// Additional starts of blocks, so that few of them have several parts.
     cuts: Vec<usize>,
     registers: usize,
     /// Number of elements in a block.

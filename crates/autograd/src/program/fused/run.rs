@@ -28,7 +28,7 @@ pub(in crate::program) enum Operand<'t, T: Float> {
     Old,
 }
 
-/// The operands of a step. They are put in place: to return so many would copy their memory.
+/// The operands of a step. They are written in place, since returning so many would copy their memory.
 pub(in crate::program) type Operands<'t, T> = SmallVec<[Operand<'t, T>; 16]>;
 
 /// A loop with the operands of one step.
@@ -314,7 +314,8 @@ impl<'r, T: Float> Running<'r, T> {
     }
 }
 
-/// Reads what a window starting at `at` has of a part. If that is all, and lies in memory as it is, returns it.
+/// Reads the elements of a part that are in a window starting at `at`. If they fill the window and are contiguous in
+/// memory, returns them.
 fn read_part<'t, T: Float>(
     operand: &Operand<'t, T>,
     part: Part,

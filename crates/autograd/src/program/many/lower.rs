@@ -164,7 +164,7 @@ impl Lowering<'_> {
         to
     }
 
-    /// Rearranges elements: what the op does to the numbers of places, it does to what they hold. Zero stands for a zero.
+    /// Rearranges elements by applying the op to numbers that identify their places; 0 stands for a zero.
     fn moved(&mut self, op: &Op, inputs: &[u32], shape: &[usize]) -> usize {
         let mut numbers = Vec::with_capacity(inputs.len());
         for &input in inputs {

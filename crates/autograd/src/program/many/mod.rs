@@ -85,9 +85,9 @@ impl<T: Float> Program<T> {
         Ok(&self.many.outputs)
     }
 
-    /// As [`run_many`](Program::run_many), with inputs and outputs in slices of the caller, in row-major order. The outputs
-    /// tell the number of points: an input of that many points has the axis of points in front, and one of the recorded size
-    /// is shared by all points. Allocates nothing once warm.
+    /// Like [`run_many`](Program::run_many), with inputs and outputs in the caller's slices, in row-major order. The
+    /// outputs determine the number of points: an input with that many points has the axis of points in front, and one of
+    /// the recorded size is shared by all points. Allocates nothing once warm.
     ///
     /// ```
     /// use autograd::{Program, Tape};
@@ -110,7 +110,7 @@ impl<T: Float> Program<T> {
         run_many_into(self, inputs, outputs)
     }
 
-    /// Refuses a program whose points are not independent.
+    /// Rejects a program whose points are not independent.
     fn check_independent(&self, op: &'static str) -> Result<()> {
         let what = match (self.state.is_empty(), self.plan.early.inputs.is_empty()) {
             (true, true) => return Ok(()),
@@ -259,7 +259,7 @@ fn given<'x, T: Float>(x: &'x Tensor<T>, shape: &Shape) -> Given<'x, T> {
     Given { x: x.as_slice().expect("contiguous"), step, len }
 }
 
-/// Makes a tensor one of `n` points that nobody else holds. Reuses its memory where it has that shape already.
+/// Makes a tensor of `n` points that is not shared. Reuses its memory if it already has that shape.
 fn make_room<T: Float>(output: &mut Tensor<T>, n: usize, shape: &[usize]) {
     let fits = matches!(output.shape(), [m, rest @ ..] if *m == n && rest == shape);
     if !fits || output.unique_mut().is_none() {

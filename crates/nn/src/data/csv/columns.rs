@@ -1,4 +1,4 @@
-//! [`Columns`]: what a table taught about its columns, which later tables are read with.
+//! [`Columns`]: what was learned about the columns of a table, used to read later tables.
 
 use super::names::{Names, excerpt, nearest};
 use super::options::{Coding, Column, CsvOptions, Gap, Kind};
@@ -9,8 +9,8 @@ use crate::loss::IGNORED;
 use crate::number::whole;
 use autograd::Float;
 
-/// The columns of a table that has been read: the headings, the categories of text columns, what fills gaps, and the
-/// class names. Later tables (test data, or data without targets) are read with the same ones.
+/// The columns of a table that has been read: the headings, the categories of text columns, the values that fill gaps,
+/// and the class names. Use them to read later tables (test data, or data without targets).
 ///
 /// ```
 /// use autograd::tensor;
@@ -40,7 +40,7 @@ pub struct Columns {
     /// Which columns of the table are targets.
     pub(super) targets: Vec<usize>,
     pub(super) classes: Names,
-    /// The number of classes that labels have shown: one more than the largest.
+    /// The number of classes seen in the labels: the largest label plus one.
     pub(super) labels: usize,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Input {
     pub place: usize,
     pub code: Code,
     pub gap: Gap,
-    /// What replaces a gap: a number, or the number of a category.
+    /// The replacement for a gap: a number, or the number of a category.
     pub fill: Option<f64>,
 }
 
@@ -63,7 +63,7 @@ pub(super) enum Code {
     Ordinal(Names),
 }
 
-/// The values of a column, from which what fills its gaps is computed.
+/// The values of a column, from which the filling of its gaps is computed.
 pub(super) type Seen = Vec<Vec<f64>>;
 
 impl Columns {
@@ -183,7 +183,7 @@ impl Columns {
         Ok(())
     }
 
-    /// Ends learning: computes what fills gaps, and admits no more categories and classes.
+    /// Ends learning: computes the fillings of gaps, and fixes the categories and classes.
     pub(super) fn close(&mut self, seen: Seen) {
         self.classes.close();
         for (input, mut seen) in self.inputs.iter_mut().zip(seen) {
@@ -200,7 +200,7 @@ impl Columns {
         }
     }
 
-    /// The format of one row alone, which no lines to skip precede.
+    /// The format of a single row, without lines to skip.
     pub(super) fn format_of_a_row(&self) -> Format {
         Format { skip: 0, ..self.options.format.clone() }
     }
@@ -297,7 +297,7 @@ fn hint(name: &str, headings: &[String]) -> String {
 }
 
 /// Checks that no column is used twice, and that no two used columns share a heading: the second of two columns called
-/// "price" would be an input that tells the target.
+/// "price" would be an input that reveals the target.
 fn distinct<'p>(places: impl Iterator<Item = &'p usize>, headings: &[String], width: usize) -> Result<(), TableError> {
     let (mut used, mut names) = (vec![false; width], std::collections::HashSet::new());
     for &place in places {

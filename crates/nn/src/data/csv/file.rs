@@ -34,13 +34,13 @@ pub struct CsvFile {
 struct Row {
     start: u64,
     length: u32,
-    /// A file has fewer than four billion lines where it matters: in the text of an error.
+    /// A 32-bit line number suffices: it is only used in error messages.
     line: u32,
 }
 
 impl CsvFile {
-    /// Opens a table and scans it once for the positions of its rows, for class names and categories, and for what fills
-    /// gaps. All other fields are checked only when a batch needs them.
+    /// Opens a table and scans it once for the positions of its rows, for class names and categories, and for the values
+    /// that fill gaps. All other fields are checked only when a batch needs them.
     ///
     /// # Errors
     /// If the file cannot be read or is compressed (which prevents seeking to a row), has no data rows or lacks a
@@ -76,7 +76,7 @@ impl CsvFile {
         self.table.columns.class_names().to_vec()
     }
 
-    /// What the table taught about its columns, with which to read other tables.
+    /// What was learned about the columns, with which to read other tables.
     ///
     /// ```
     /// use nn::data::{CsvFile, CsvOptions};
@@ -91,7 +91,7 @@ impl CsvFile {
         &self.table.columns
     }
 
-    /// Reads the bytes of a row into `bytes`, in place of what was there.
+    /// Reads the bytes of a row into `bytes`, replacing its contents.
     fn read(&self, row: &Row, bytes: &mut Vec<u8>) -> Result<(), IoError> {
         // A poisoned lock is fine: every read starts with a seek, wherever a reader that panicked left the file.
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);

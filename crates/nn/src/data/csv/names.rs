@@ -3,7 +3,7 @@
 use crate::data::TableError;
 use std::collections::HashMap;
 
-/// The most names of a column. It bounds the memory that a file of different names can take.
+/// The maximum number of names in a column. It bounds the memory that a file of distinct names can take.
 const MOST: usize = 1 << 18;
 
 /// Names, numbered from 0.
@@ -39,7 +39,7 @@ impl Names {
         &self.list
     }
 
-    /// The number of a name, which is added if there may be others. `None` if it is not among them.
+    /// The number of a name, which is added if new names are allowed. `None` if it is unknown.
     pub fn learn(&mut self, field: &[u8]) -> Result<Option<usize>, TableError> {
         let name = utf8(field)?;
         if self.open && !self.numbers.contains_key(name) {
@@ -52,13 +52,13 @@ impl Names {
         Ok(self.numbers.get(name).map(|number| *number as usize))
     }
 
-    /// The number of a name. `None` if it is not among them.
+    /// The number of a name. `None` if it is unknown.
     pub fn number(&self, field: &[u8]) -> Option<usize> {
         self.numbers.get(str::from_utf8(field).ok()?).map(|number| *number as usize)
     }
 }
 
-/// A field as text. Replacing what is not valid could make two names equal.
+/// A field as text. Invalid UTF-8 is an error, since replacing it could make two names equal.
 pub(super) fn utf8(field: &[u8]) -> Result<&str, TableError> {
     str::from_utf8(field).map_err(|_| TableError::NotUtf8 { field: excerpt(field) })
 }
@@ -70,14 +70,14 @@ pub(super) fn excerpt(field: &[u8]) -> String {
     if field.len() > SHOWN { format!("{text}…") } else { text.into_owned() }
 }
 
-/// What may have been meant by a name that does not exist: the nearest one, if it is near.
+/// A suggestion for a name that does not exist: the closest one, if it is close.
 pub(super) fn nearest<'n>(name: &str, names: &'n [String]) -> Option<&'n String> {
     let near = |other: &String| edits(&name.to_lowercase(), &other.to_lowercase());
     let best = names.iter().filter(|other| !other.is_empty() && other.len() < 100).min_by_key(|other| near(other))?;
     (near(best) <= 1 + name.chars().count() / 3).then_some(best)
 }
 
-/// The least number of characters to insert, remove or replace (Levenshtein, 1966).
+/// The minimum number of characters to insert, remove or replace (Levenshtein, 1966).
 fn edits(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, x) in a.chars().enumerate() {

@@ -2,8 +2,8 @@
 
 use super::record::Format;
 
-/// How to read a table: which columns are inputs and targets; whether targets are labels, class names or values; what
-/// becomes of text and of gaps; and whether there is a header line. Selecting a column by name implies a header line.
+/// How to read a table: which columns are inputs and targets; whether targets are labels, class names or values; how
+/// text and gaps are handled; and whether there is a header line. Selecting a column by name implies a header line.
 ///
 /// ```
 /// use nn::data::{CsvOptions, Gap};
@@ -74,9 +74,9 @@ impl From<&str> for Column {
     }
 }
 
-/// What to do with a gap, which is an empty field or a [marker](CsvOptions::markers), in an input column. What fills
-/// gaps is computed from the table that is read first, and is the same for later ones: see [`Columns`](super::Columns).
-/// In a column of text, every filling is the most frequent category.
+/// What to do with a gap, which is an empty field or a [marker](CsvOptions::markers), in an input column. Fillings are
+/// computed from the first table that is read, and are the same for later ones: see [`Columns`](super::Columns). In a
+/// column of text, every filling is the most frequent category.
 ///
 /// ```
 /// use nn::data::{CsvOptions, Gap};
@@ -87,7 +87,7 @@ impl From<&str> for Column {
 pub enum Gap {
     /// A gap is an error.
     Refuse,
-    /// The row is left out.
+    /// The row is dropped.
     DropRow,
     /// This number.
     Value(f64),
@@ -248,13 +248,13 @@ impl CsvOptions {
         self.gaps(Gap::Value(number))
     }
 
-    /// Leaves out rows with a gap in a target column. By default they are an error.
+    /// Drops rows with a gap in a target column. By default they are an error.
     pub fn drop_missing_targets(self) -> Self {
         CsvOptions { drop_missing_targets: true, ..self }
     }
 
     /// The texts that mark a gap, in upper or lower case; an empty field is always one. Defaults to `?`, `NA`, `N/A`,
-    /// `#N/A`, `<NA>`, `NaN`, `null` and `\N`. Others that occur are `None`, `-` and `.`.
+    /// `#N/A`, `<NA>`, `NaN`, `null` and `\N`. Other common markers are `None`, `-` and `.`.
     pub fn markers(self, markers: impl IntoIterator<Item: Into<String>>) -> Self {
         CsvOptions { markers: markers.into_iter().map(Into::into).collect(), ..self }
     }
@@ -270,7 +270,7 @@ impl CsvOptions {
         self
     }
 
-    /// Separates fields by runs of spaces and tabs. Those at the ends of a line have no meaning.
+    /// Separates fields by runs of spaces and tabs. Leading and trailing ones are ignored.
     ///
     /// ```
     /// use nn::data::{Column, CsvOptions, read_csv_from};

@@ -1,12 +1,12 @@
 //! [`Records`]: splits text into records and fields, byte by byte and in constant memory per record. It knows quotes,
-//! comments and line endings, and nothing of what the fields mean.
+//! comments and line endings, but not what the fields mean.
 //!
 //! A quote opens only at the start of a field and must be closed: a reader that accepts an unclosed quote silently reads
 //! the rest of the file as a single field.
 
 use std::io::{self, BufRead};
 
-/// The most fields of a record. It bounds the memory that a file of delimiters can take.
+/// The maximum number of fields in a record. It bounds the memory that a file of delimiters can take.
 const MOST_FIELDS: usize = 1 << 20;
 
 /// A UTF-8 byte order mark, which is skipped at the start of every record: joined files have several.
@@ -79,7 +79,7 @@ pub(super) enum Broken {
 enum State {
     /// Before a record, after this many bytes of a byte order mark.
     Before(usize),
-    /// Before a field, which this record certainly has.
+    /// Before a field that this record must have.
     Field,
     Plain,
     Quoted,

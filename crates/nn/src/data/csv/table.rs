@@ -1,4 +1,4 @@
-//! [`Table`]: a file as its [`Columns`] see it. It finds the columns in the file, interprets its rows, and locates faults.
+//! [`Table`]: a file read with its [`Columns`]. It finds the columns in the file, interprets its rows, and locates faults.
 
 use super::columns::{Code, Columns, Seen, find, label, number};
 use super::names::{excerpt, utf8};
@@ -29,7 +29,7 @@ pub(super) struct Table {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
     All,
-    /// Targets need not be there.
+    /// Target columns are optional.
     Inputs,
 }
 
@@ -53,7 +53,7 @@ impl<T> Default for Rows<T> {
 }
 
 impl Table {
-    /// Reads the headings and the first row of a table that nothing is known about but the options.
+    /// Reads the headings and the first row of a table about which only the options are known.
     pub fn begin(
         records: &mut Records,
         record: &mut Record,
@@ -111,7 +111,7 @@ impl Table {
         Ok(more)
     }
 
-    /// Whether a row is read, rather than left out because of a gap.
+    /// Whether a row is kept, rather than dropped because of a gap.
     pub fn keeps(&self, record: &Record) -> bool {
         let options = &self.columns.options;
         let gap = |place: &usize| options.is_gap(record.field(*place));

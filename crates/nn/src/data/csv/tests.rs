@@ -122,7 +122,7 @@ fn faults_have_a_place() {
     );
 }
 
-/// A table has no headings unless the options say so, which the first row of one that has them shows.
+/// A table has no headings unless the options say so; reading one that has them reports its first row.
 #[test]
 fn headings_that_were_not_announced_are_recognized() {
     let hint = "; if this line has the names of the columns, set CsvOptions::header(true)";
@@ -148,7 +148,7 @@ fn only_finite_numbers_of_the_type() {
     assert!(read_csv_from::<f64>(&b"\xff\xfe,0"[..], "t", &CsvOptions::labels(1)).is_err());
 }
 
-/// What makes a wrong table out of a right one, without a word, is an error.
+/// Faults that would silently produce a wrong table are errors.
 #[test]
 fn tables_that_would_be_read_wrong() {
     let open = message("y,x,s\n1,10,a\n2,20,\"5 in\n3,30,c\n", &CsvOptions::values("y").inputs(["x"]));

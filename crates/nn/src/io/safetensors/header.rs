@@ -139,7 +139,7 @@ impl Parts {
     }
 }
 
-/// Says what a type is that no tensor here can have.
+/// Describes a type that no tensor here can have.
 fn unsupported(dtype: &str) -> String {
     let what = match dtype {
         _ if dtype.starts_with("F8") || dtype.starts_with("F6") || dtype.starts_with("F4") => {
@@ -171,7 +171,7 @@ impl<'de> Deserialize<'de> for Parts {
     }
 }
 
-/// A list of numbers; `None` if it is too long, or an element is no size.
+/// A list of numbers; `None` if it is too long, or an element is not a valid size.
 struct Sizes(Option<Vec<u64>>);
 
 impl<'de> Deserialize<'de> for Sizes {

@@ -82,7 +82,7 @@ impl<T: Float> TransformerDecoderLayer<T> {
         self.blocks.dense(x, [&self.linear1, &self.linear2], &self.norm3, pass)
     }
 
-    /// The output for positions that follow others: see [`TransformerDecoder::decode_after`].
+    /// The output for new positions: see [`TransformerDecoder::decode_after`].
     #[track_caller]
     fn decode_after<'t>(
         &self,
@@ -109,8 +109,8 @@ struct Decoded<T: Float> {
     before: KeyValues<T>,
 }
 
-/// What the layers of a [`TransformerDecoder`] computed for the memory and for earlier positions, kept for later ones:
-/// see [`decode_after`](TransformerDecoder::decode_after).
+/// The cached keys and values of the layers of a [`TransformerDecoder`] for the memory and for earlier positions: see
+/// [`decode_after`](TransformerDecoder::decode_after).
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor, tensor};
@@ -151,11 +151,11 @@ impl<T: Float> DecoderCache<T> {
         self.layers.iter_mut().for_each(|layer| layer.before.truncate(len));
     }
 
-    /// Replaces the sequences of the batch by these of them, such as those that a search goes on with, together with what
-    /// they read.
+    /// Keeps only the sequences of the batch at these indices, such as those with which a search continues, together with
+    /// their memories.
     ///
     /// # Panics
-    /// Panics if there is no such sequence.
+    /// Panics if an index is out of range.
     #[track_caller]
     pub fn select(&mut self, sequences: &[usize]) {
         for Decoded { memory, before } in &mut self.layers {
@@ -235,9 +235,10 @@ impl<T: Float> TransformerDecoder<T> {
         DecoderCache { layers: self.layers.iter().map(kept).collect() }
     }
 
-    /// The output for positions that follow others, to which they attend causally: the last positions of
-    /// [`decode`](Self::decode) with causal masks, for the work of the new ones. The keys and values of the memory were
-    /// computed [once](Self::start), and those of `x` join the ones before. They are numbers: no derivative reaches them.
+    /// The output for new positions, which attend causally to the previous ones: equal to the last positions of
+    /// [`decode`](Self::decode) with causal masks, at the cost of the new ones only. The keys and values of the memory
+    /// were computed [once](Self::start), and those of `x` are appended to the cache. They are tensors, not variables: no
+    /// derivative reaches them.
     ///
     /// ```
     /// use autograd::{Rng, Tape, Tensor};
@@ -254,7 +255,7 @@ impl<T: Float> TransformerDecoder<T> {
     /// assert_eq!(cache.len(), 4);
     /// ```
     /// # Panics
-    /// Panics if the shapes are incompatible, or the cache is that of a decoder with another number of layers.
+    /// Panics if the shapes are incompatible, or the cache belongs to a decoder with another number of layers.
     #[track_caller]
     pub fn decode_after<'t>(
         &self,

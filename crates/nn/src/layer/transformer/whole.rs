@@ -65,8 +65,8 @@ impl<'t, T: Float> TransformerMasks<'t, T> {
         TransformerMasks { target: Masks::causal(), ..TransformerMasks::default() }
     }
 
-    /// These masks, and of each source only the positions before its length: `lengths` is `[batch]`, and the sources have
-    /// `positions` positions.
+    /// These masks, restricted to the positions of each source before its length: `lengths` is `[batch]`, and the sources
+    /// have `positions` positions.
     #[track_caller]
     pub fn source_lengths(self, lengths: autograd::Ints<'t, T>, positions: usize) -> Self {
         let [source, memory] = [self.source, self.memory].map(|masks| masks.lengths(lengths, positions));
