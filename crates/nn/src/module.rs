@@ -1,5 +1,5 @@
-//! [`Module`]: a layer, or a network of layers; [`Model`]: one of any number of inputs and outputs. They may not depend on
-//! any layer in particular, nor on how they are trained.
+//! [`Module`]: a layer, or a network of layers; [`Model`]: a network with any number of inputs and outputs. They must not
+//! depend on any particular layer, nor on how they are trained.
 
 mod model;
 mod refused;
@@ -52,7 +52,7 @@ pub trait Module<T: Float>: Model<T> {
     /// would apply to every custom layer too.
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T>;
 
-    /// The layer's description in a summary. Defaults to the name of its type; the call that constructs it says more.
+    /// The layer's description in a summary. Defaults to the name of its type; better is the call that constructs it.
     ///
     /// ```
     /// use nn::{Module, layer::Linear};
@@ -62,7 +62,7 @@ pub trait Module<T: Float>: Model<T> {
         type_name::<Self>()
     }
 
-    /// The affine map of each channel that this layer is in eval mode, if it is one, as batch normalization is.
+    /// The affine map of each channel that this layer computes in eval mode, if it is one, like batch normalization.
     ///
     /// ```
     /// use nn::{Module, layer::{Activation, BatchNorm2d}};
@@ -74,8 +74,8 @@ pub trait Module<T: Float>: Model<T> {
         None
     }
 
-    /// Changes the parameters so that this layer does what it did followed by this map, and returns true; or returns
-    /// false, as it does by default, and changes nothing. [`Sequential::fold`](crate::layer::Sequential::fold) calls it.
+    /// Changes the parameters so that the layer also applies this map to its output, and returns true; or changes
+    /// nothing and returns false, which is the default. [`Sequential::fold`](crate::layer::Sequential::fold) calls it.
     ///
     /// ```
     /// use autograd::{Rng, tensor};
@@ -104,7 +104,7 @@ pub trait Module<T: Float>: Model<T> {
     }
 
     /// The axis of the layer's weight along which its outputs lie: 0 by default, and 1 for a transposed convolution.
-    /// [`SpectralNorm`](crate::layer::SpectralNorm) asks for it.
+    /// [`SpectralNorm`](crate::layer::SpectralNorm) uses it.
     ///
     /// ```
     /// use nn::{Module, layer::{Conv2d, ConvTranspose2d}};
@@ -132,8 +132,8 @@ pub struct ChannelMap<T: Float> {
 }
 
 impl<'t, T: Float> Pass<'t, T> {
-    /// Notes the output of a layer and returns it, as its [hooks](Pass::hook) leave it. End `forward` with this call to give
-    /// the layer a line in a [summary](crate::summary), a box in a [picture](Pass::drawing), and hooks.
+    /// Notes the output of a layer and returns it, after its [hooks](Pass::hook) are applied. End `forward` with this call
+    /// to give the layer a line in a [summary](crate::summary), a box in a [picture](Pass::drawing), and hooks.
     ///
     /// ```
     /// use autograd::Var;

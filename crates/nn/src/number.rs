@@ -2,7 +2,7 @@
 
 use autograd::{Error, Float, Result};
 
-/// Converts `x` to an integer, if it is one and `f64` can tell it from its neighbors.
+/// Converts `x` to an integer, if it is one and `f64` distinguishes it from its neighbors.
 pub(crate) fn whole(x: f64) -> Option<i64> {
     (x.fract() == 0.0 && x.abs() < 2f64.powi(53)).then_some(x as i64)
 }
@@ -12,13 +12,12 @@ pub(crate) fn count(x: f64) -> Option<usize> {
     whole(x).and_then(|whole| usize::try_from(whole).ok())
 }
 
-/// The number up to which all integers are numbers of this type.
+/// The number up to which this type represents all integers.
 pub(crate) fn exact<T: Float>() -> usize {
     (2.0 / T::EPSILON.f64()) as usize
 }
 
-/// Returns an error if there are so many `things` that their places are not all numbers of this type, in which an op
-/// computes them.
+/// Returns an error if there are more `things` than this type can count, since an op computes their positions in it.
 pub(crate) fn countable<T: Float>(op: &'static str, things: &str, n: usize) -> Result<()> {
     let most = exact::<T>();
     if n <= most {

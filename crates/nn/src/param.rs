@@ -25,7 +25,7 @@ pub struct Param<T: Float> {
     key: u64,
     role: Role,
     frozen: bool,
-    /// Whether another parameter of the model is the same one: see [`Tied`](crate::Tied).
+    /// Whether it is an alias of another parameter of the model: see [`Tied`](crate::Tied).
     alias: bool,
     by_rows: bool,
 }
@@ -64,8 +64,8 @@ impl<T: Float> Param<T> {
         Param::with_role(value.into_tensor(), Role::Buffer)
     }
 
-    /// A buffer that is a unit vector, as of [`SpectralNorm`](crate::layer::SpectralNorm): the mean of several is none. Ranks
-    /// that average their models all take the first one's.
+    /// A buffer that is a unit vector, as in [`SpectralNorm`](crate::layer::SpectralNorm). A mean of unit vectors is not one,
+    /// so ranks that average their models all take the vector of the first rank.
     ///
     /// ```
     /// let u = nn::Param::direction(autograd::tensor![0.6, 0.8]);
@@ -96,7 +96,7 @@ impl<T: Float> Param<T> {
         }
     }
 
-    /// The same parameter at another place of a model.
+    /// The same parameter at another position in a model.
     pub(crate) fn to_alias(&self) -> Self {
         Param {
             value: self.value.clone(),
@@ -108,7 +108,7 @@ impl<T: Float> Param<T> {
         }
     }
 
-    /// Whether it is another place of a parameter.
+    /// Whether it is an alias of another parameter.
     pub(crate) fn is_alias(&self) -> bool {
         self.alias
     }
@@ -187,7 +187,7 @@ impl<T: Float> Param<T> {
     }
 
     /// Makes it a table whose gradients have only the rows that were looked up ([`Tape::keyed_table`]), or one whose
-    /// gradients have all rows (`false`, the default). Where the table is used in any other way than by looking rows up,
+    /// gradients have all rows (`false`, the default). If the table is also used in any way other than looking up rows,
     /// gradients have all rows nonetheless.
     ///
     /// ```

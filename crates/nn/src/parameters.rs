@@ -1,5 +1,5 @@
-//! [`Parameters`]: what has named parameters, and how a walk over them spells the names. It knows tensors and nothing
-//! of what is computed with them.
+//! [`Parameters`]: what has named parameters, and how a walk over them spells the names. It knows tensors, but not what
+//! is computed with them.
 
 use crate::Param;
 use autograd::Float;

@@ -1,8 +1,8 @@
 //! One run through a network: the tape it is recorded on, train or eval mode, and its effects besides computing.
 //!
-//! A recording may be replayed with other numbers, but whatever it read as plain numbers is then frozen. So everything
-//! that changes from step to step is on the tape, and the pass remembers where: parameters and buffers by key, random
-//! numbers with the distribution that draws them, and the new values of buffers.
+//! A recording may be replayed with other numbers, but anything it read as plain numbers is frozen. So everything that
+//! changes from step to step is on the tape, and the pass records where: parameters and buffers by key, random numbers
+//! with the distribution that draws them, and the new values of buffers.
 
 use crate::domain::{or_panic, unit};
 use crate::{Param, Parameters, Path, once};
@@ -83,8 +83,9 @@ impl Noise {
 /// assert_eq!(gradients.wrt(pass.var(&layer.weight)), autograd::tensor![[1.0f32, 2.0, 3.0]]);
 /// ```
 ///
-/// Parameters and buffers are found on the tape by their keys ([`Tape::find`]). The pass lists everything else that is
-/// not a function of them and of the input alone: its [`draws`](Pass::draws). A replay keeps the rest frozen: the mode, shapes, settings of layers, and whatever a custom layer computes from [`Var::value`].
+/// Parameters and buffers are found on the tape by their keys ([`Tape::find`]). The pass lists everything else that is not only
+/// a function of them and the input: its [`draws`](Pass::draws). A replay keeps the rest frozen: the mode, shapes, settings of
+/// layers, and whatever a custom layer computes from [`Var::value`].
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -101,7 +102,7 @@ pub struct Pass<'t, T: Float> {
     rng: Rng,
     record: Record,
     pub(crate) notes: Option<Vec<Note>>,
-    /// Whether `try_forward` waits for a layer that refuses its input.
+    /// Whether `try_forward` will receive the refusal of a layer.
     pub(crate) caught: bool,
     pub(crate) hooks: Vec<Hook<'t, T>>,
     /// The keys of parameters that are constants in this pass, if not all are differentiated by.
@@ -110,7 +111,7 @@ pub struct Pass<'t, T: Float> {
     substitutes: Vec<(u64, Var<'t, T>)>,
 }
 
-/// A function that the outputs of one layer go through, and the keys of the parameters by which the layer is known.
+/// A function that the outputs of one layer pass through, and the keys of the parameters that identify the layer.
 pub(crate) struct Hook<'t, T: Float> {
     pub(crate) keys: Vec<u64>,
     pub(crate) f: Box<dyn FnMut(Var<'t, T>) -> Var<'t, T> + 't>,
@@ -234,7 +235,7 @@ impl<'t, T: Float> Pass<'t, T> {
         or_panic(var(self, param, Location::caller()))
     }
 
-    /// Runs `f` with a variable in place of the parameter with this key, such as a weight that follows from others.
+    /// Runs `f` with a variable in place of the parameter with this key, such as a weight computed from others.
     ///
     /// ```
     /// use autograd::{Tape, tensor};

@@ -52,7 +52,7 @@ impl<'t, T: Float> Pass<'t, T> {
     }
 }
 
-/// What the paths of the layers before and after the `i`-th have in common, without their own names.
+/// The common prefix of the paths of the layers before and after the `i`-th, without their own names.
 fn surroundings(places: &[&str], i: usize) -> String {
     let parts = |place: &&&str| !place.is_empty();
     let before = places[..i].iter().rev().find(parts).copied().unwrap_or("");

@@ -1,5 +1,5 @@
-//! [`Pipeline`]: all that turns a table into predictions, in one file: the columns, the scalers, the model, and the names
-//! of the classes.
+//! [`Pipeline`]: everything that turns a table into predictions, in one file: the columns, the scalers, the model, and
+//! the names of the classes.
 
 use crate::data::{Columns, DataError, Scaler};
 use crate::io::{IoError, StateDict, load_state_dict, state_dict};
@@ -9,9 +9,9 @@ use autograd::{Float, Tape, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A model with all that its predictions need: the [`Columns`] of the table that it was trained on, the scalers of inputs
-/// and targets, and the class names. It is saved as one safetensors file, and loaded by another process, which predicts
-/// from a CSV file.
+/// A model with everything that its predictions need: the [`Columns`] of the table that it was trained on, the scalers of
+/// inputs and targets, and the class names. It is saved as one safetensors file, and loaded by another process, which
+/// predicts from a CSV file.
 ///
 /// ```
 /// use nn::data::{CsvOptions, Scaler};
@@ -60,7 +60,7 @@ pub enum PipelineError {
     Inputs {
         /// Number of inputs.
         inputs: usize,
-        /// What the model refused.
+        /// The input that the model rejected.
         error: LayerError,
     },
     /// A file of weights alone.
@@ -78,10 +78,10 @@ pub enum PipelineError {
         path: PathBuf,
         /// Number of outputs.
         outputs: usize,
-        /// How many numbers the file holds.
+        /// The number of values that the file holds.
         held: usize,
     },
-    /// The model was built in another way than the saved one.
+    /// The model was built differently from the saved one.
     #[error("{}: the file has the layers {saved}, but the given model has {given}", path.display())]
     Architecture {
         /// The file.
@@ -218,7 +218,7 @@ impl<T: Float> Pipeline<T> {
         Ok(Predictions { outputs, classes: self.columns.class_names().to_vec() })
     }
 
-    /// The predictions for the rows of a CSV file, which needs no target.
+    /// The predictions for the rows of a CSV file, which need not contain targets.
     ///
     /// # Errors
     /// If the file cannot be read, or does not have the columns.

@@ -81,7 +81,7 @@ pub fn penalty<'t, T: Float>(
 }
 
 /// Whether a parameter of this name is a weight rather than a bias: true if the last part of the name contains
-/// `weight`, and for what the weight of a [normalized layer](crate::layer::WeightNorm) follows from.
+/// `weight`, and for the parameters from which a [normalized layer](crate::layer::WeightNorm) computes its weight.
 ///
 /// ```
 /// use nn::regularize::is_weight;
@@ -101,7 +101,7 @@ mod tests {
     use crate::layer::Linear;
     use autograd::{Rng, Tape};
 
-    /// Layers whose weight follows from others name those by it.
+    /// Layers that compute their weight from other parameters include its name in their names.
     #[test]
     fn what_a_weight_follows_from_is_a_weight() {
         use crate::layer::{SpectralNorm, WeightNorm};

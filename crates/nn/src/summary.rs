@@ -74,7 +74,7 @@ pub fn summary<T: Float>(model: &dyn Module<T>, input: &[usize]) -> Summary {
     listed(model, notes)
 }
 
-/// Summarizes a model of any number of inputs and outputs, for inputs like these.
+/// Summarizes a model with any number of inputs and outputs, for inputs like these.
 ///
 /// ```
 /// use autograd::tensor;

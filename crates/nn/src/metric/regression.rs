@@ -85,7 +85,7 @@ fn sum<T: Float>(op: &'static str, y: &Tensor<T>, t: &Tensor<T>, of: fn(f64) -> 
     Ok((y.iter().zip(t.iter()).map(|(y, t)| of(y.f64() - t.f64())).sum(), y.len() as f64))
 }
 
-/// A sum of squares `sum · unit²`. The unit is of the size of the numbers, whose squares may be too large or too small.
+/// A sum of squares `sum · unit²`. The unit has the magnitude of the numbers, whose squares may overflow or underflow.
 #[derive(Clone, Copy)]
 struct Squares {
     unit: f64,
@@ -99,7 +99,7 @@ impl Default for Squares {
 }
 
 impl Squares {
-    /// Adds the product of two numbers of one size, such as a number and itself.
+    /// Adds the product of two numbers of similar magnitude, such as a number and itself.
     fn add(&mut self, a: f64, b: f64) {
         let size = a.abs().max(b.abs());
         if size > self.unit * 2f64.powi(400) && size.is_finite() {

@@ -1,5 +1,5 @@
 //! [`Tally`]: for each class, how many samples belong to it, were predicted as it, and both. Precision, recall and F1
-//! need no more, and unlike a [`ConfusionMatrix`] it stays small for thousands of classes.
+//! need nothing else, and unlike a [`ConfusionMatrix`] it stays small for thousands of classes.
 
 use super::confusion::ratio;
 use super::{Average, ConfusionMatrix, OP, Rows, binary, check_threshold, decision, mismatch};
@@ -9,7 +9,7 @@ use autograd::{Float, Result, Tensor};
 
 /// Counts of predictions by class.
 pub(super) trait Counts: Sized + Send {
-    /// No samples of this many classes, which is at least 1.
+    /// Empty counts for this many classes, at least 1.
     fn of_classes(classes: usize) -> Self;
 
     /// Number of classes.

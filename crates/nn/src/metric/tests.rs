@@ -299,7 +299,7 @@ fn a_binary_average_of_three_classes_is_an_error() {
     }
 }
 
-/// Squares of these numbers are too large or too small for f64, but the root of their mean and their ratio are not.
+/// Squares of these numbers overflow or underflow f64, but the root of their mean and their ratio do not.
 #[test]
 fn errors_of_any_size_have_a_root_and_a_ratio() {
     for s in [1.0, 1e200, 1e300, 1e-200, 1e-300] {
@@ -320,7 +320,8 @@ fn errors_of_any_size_have_a_root_and_a_ratio() {
     assert_eq!(root_mean_squared_error(&tensor![0.5f32, 0.5], &tensor![0.5f32, 0.5]).unwrap(), 0.0);
 }
 
-/// Measures of parts of the samples, merged, are the measure of all of them; a state of something else is refused.
+/// Merging the measures of parts of the samples gives the measure of all samples; a state of another measure is
+/// rejected.
 #[test]
 fn parts_merge_to_the_whole() {
     let rng = &mut Rng::new(4);

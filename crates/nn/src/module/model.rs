@@ -1,13 +1,13 @@
-//! [`Model`]: a network of any number of inputs and outputs.
+//! [`Model`]: a network with any number of inputs and outputs.
 
 use super::{LayerError, Module};
 use crate::{Parameters, Pass, Vars};
 use autograd::{Float, Result};
 
-/// A network of any number of inputs and outputs: the general form of a [`Module`], which has one of each. Every module
-/// is a model, so whatever trains models trains modules too.
+/// A network with any number of inputs and outputs: the general form of a [`Module`], which has one of each. Every
+/// module is a model, so code that trains models also trains modules.
 ///
-/// Inputs are found by name or place. They are numbers, integers (as `Ints` on the tape) or booleans (as a `Mask`).
+/// Inputs are found by name or position. They are numbers, integers (as `Ints` on the tape) or booleans (as a `Mask`).
 /// Outputs are one variable, a tuple, or variables with names.
 ///
 /// ```
@@ -58,8 +58,8 @@ impl<T: Float, M: Module<T>> Model<T> for M {
 }
 
 impl<'t, T: Float> Pass<'t, T> {
-    /// The outputs of a model, or what it or one of its layers could not take: [`try_forward`](Pass::try_forward) for
-    /// any number of inputs and outputs.
+    /// The outputs of a model, or an error if the model or one of its layers cannot take the inputs:
+    /// [`try_forward`](Pass::try_forward) for any number of inputs and outputs.
     ///
     /// ```
     /// use autograd::{Rng, Tape, tensor};
@@ -70,7 +70,7 @@ impl<'t, T: Float> Pass<'t, T> {
     /// assert!(error.contains("expected one input, got 2: `x` (numbers [1, 2]), `mask` (booleans [1])"), "{error}");
     /// ```
     /// # Errors
-    /// What the model or a layer refused.
+    /// Returns the input that the model or a layer rejected.
     ///
     /// # Panics
     /// If a layer panics.

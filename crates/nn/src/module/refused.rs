@@ -1,10 +1,11 @@
-//! Input that a layer cannot take: how the layer says so, from however deep inside a network, and who hears of it.
+//! Input that a layer cannot take: how the layer reports it from any depth inside a network, and who receives the
+//! report.
 //!
 //! [`Module::forward`] returns a plain variable, so that a custom layer is a formula: `x + inner(x).tanh()`. Such a
-//! formula has no way to return early when `inner` refuses `x`. It cannot go on with a made-up value either: no shape
-//! suits every formula (`x + …` needs that of `x`, `reshape` that of the layer's output), and a formula that fails on
-//! the made-up value would hide the refusal. The only way out of it is to unwind. So a refusal unwinds, and this file
-//! holds all of it: [`refuse`](Pass::refuse) starts it with the [`LayerError`] as its payload, and
+//! formula has no way to return early when `inner` refuses `x`. It cannot continue with a placeholder value either: no
+//! shape suits every formula (`x + …` needs that of `x`, `reshape` that of the layer's output), and a formula that
+//! fails on the placeholder would hide the refusal. The only way out is to unwind. So a refusal unwinds, and this file
+//! contains the whole mechanism: [`refuse`](Pass::refuse) starts it with the [`LayerError`] as its payload, and
 //! [`Pass::try_forward`] ends it. Nothing in between may catch it, and no state outside the payload refers to it.
 //! Without a `try_forward` to end it, a refusal is an ordinary panic with the same text.
 
@@ -25,7 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{layer}: {problem}")]
 pub struct LayerError {
-    /// The layer, as it describes itself.
+    /// The layer's description.
     pub layer: String,
     /// What is wrong with its input.
     pub problem: String,
@@ -34,10 +35,10 @@ pub struct LayerError {
 autograd::debug_as_display!(LayerError);
 
 impl<'t, T: Float> Pass<'t, T> {
-    /// The output of a model, or what one of its layers could not take: samples of other sizes, an index that no table
-    /// has.
+    /// The output of a model, or an error if one of its layers cannot take the input: samples of other sizes, an index
+    /// out of range.
     ///
-    /// A layer refuses by [`checked`](Pass::checked), from however deep inside; that needs panics that unwind, Cargo's
+    /// A layer at any depth rejects its input by [`checked`](Pass::checked); that needs panics that unwind, Cargo's
     /// default. [`Module::forward`], called directly, panics with the same text.
     ///
     /// ```
@@ -49,7 +50,7 @@ impl<'t, T: Float> Pass<'t, T> {
     /// assert_eq!(refused.layer, "Linear(2, 1)");
     /// ```
     /// # Errors
-    /// What a layer refused.
+    /// Returns the input that a layer rejected.
     ///
     /// # Panics
     /// If a layer does so without `checked`.
@@ -57,7 +58,7 @@ impl<'t, T: Float> Pass<'t, T> {
         self.catching(|pass| model.forward(x, pass))
     }
 
-    /// What `f` returns, or what a layer in it refused.
+    /// The result of `f`, or the input that a layer in it rejected.
     pub(crate) fn catching<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> Result<R, LayerError> {
         let outer = std::mem::replace(&mut self.caught, true);
         // The pass holds nothing half done: its lists only grow.
@@ -69,8 +70,8 @@ impl<'t, T: Float> Pass<'t, T> {
         })
     }
 
-    /// The output of a layer whose type is not known here. A refusal panics at the caller's line, which a call of
-    /// `forward` through the trait object would not know.
+    /// The output of a layer whose type is not known here. A refusal panics at the caller's line, which is not
+    /// available to `forward` through the trait object.
     #[track_caller]
     pub(crate) fn through(&mut self, layer: &dyn Module<T>, x: Var<'t, T>) -> Var<'t, T> {
         if self.caught {
@@ -82,8 +83,8 @@ impl<'t, T: Float> Pass<'t, T> {
         }
     }
 
-    /// What a layer computed, where it can go wrong with the input: an error ends the whole pass, by name of the layer,
-    /// as an error of [`try_forward`](Pass::try_forward) or else as a panic. It is for input that comes from outside.
+    /// Returns what a layer computed. An error ends the whole pass and names the layer:
+    /// [`try_forward`](Pass::try_forward) returns it; otherwise, it is a panic. Use it for invalid input from outside.
     ///
     /// ```
     /// use autograd::{Tape, Var};
@@ -121,7 +122,7 @@ impl<'t, T: Float> Pass<'t, T> {
         }
     }
 
-    /// Refuses the input of a layer.
+    /// Rejects the input of a layer.
     #[track_caller]
     pub(crate) fn refuse(&self, layer: String, problem: String) -> ! {
         let error = LayerError { layer, problem };

@@ -4,9 +4,9 @@ use crate::{Model, Param, Parameters, Pass, Path, Vars};
 use autograd::{Error, Float, Result, Tensor};
 use std::ops::Deref;
 
-/// A model in which parameters of several layers are one parameter: weight tying, as assigning a parameter to a second
-/// layer does in PyTorch. It is one variable on a tape, whose gradient is the sum over all its places. It is saved, counted
-/// and updated once, under the first of its names; the other names do not exist.
+/// A model in which several layers share one parameter (weight tying), like assigning a parameter to a second layer in
+/// PyTorch. It is one variable on a tape, whose gradient is the sum over all its places. It is saved, counted and updated
+/// once, under the first of its names; the other names do not exist.
 ///
 /// ```
 /// use autograd::{Result, Rng};
@@ -31,12 +31,12 @@ use std::ops::Deref;
 /// # Ok::<(), autograd::Error>(())
 /// ```
 ///
-/// The model inside is reached through `*model`, to read. A layer of your own that needs the same matrix twice needs none
-/// of this: [`Pass::var`] of one [`Param`] can be used any number of times.
+/// `*model` gives read access to the model inside. A custom layer that uses the same matrix twice does not need this:
+/// [`Pass::var`] of one [`Param`] can be called any number of times.
 #[derive(Debug)]
 pub struct Tied<T: Float, M> {
     model: M,
-    /// Places in the order of the model that are the parameter at an earlier place, and that place.
+    /// Positions in the order of the model that share the parameter of an earlier position, and that position.
     aliases: Vec<(usize, usize)>,
     /// The parameters at those earlier places, during a walk only.
     owners: Vec<(usize, Param<T>)>,
@@ -56,7 +56,7 @@ impl<T: Float, M: Parameters<T>> Tied<T, M> {
         Ok(Tied { model, aliases, owners: Vec::new() }.tied())
     }
 
-    /// The same model, after all aliases have been made such.
+    /// The same model, after all aliases have been set.
     fn tied(mut self) -> Self {
         self.visit_mut(&mut Path::default(), &mut |_, _| {});
         self
@@ -89,7 +89,7 @@ fn places<T: Float>(model: &dyn Parameters<T>, groups: &[Vec<&str>]) -> Result<V
     wrong.map_or(Ok(aliases), |hint| Err(Error::Argument { op: "Tied", hint }))
 }
 
-/// Aliases are no parameters of their own.
+/// Aliases are not separate parameters.
 impl<T: Float, M: Parameters<T>> Parameters<T> for Tied<T, M> {
     fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>)) {
         let (mut place, mut aliases) = (0, self.aliases.iter().peekable());
@@ -115,7 +115,7 @@ impl<T: Float, M: Parameters<T>> Parameters<T> for Tied<T, M> {
     }
 }
 
-/// Is called with the name of a place, the parameter there, and for an alias the parameter that it is.
+/// Called with the name of a position, its parameter, and for an alias the shared parameter.
 type Visitor<'f, T> = &'f mut dyn FnMut(&str, &mut Param<T>, Option<&Param<T>>);
 
 impl<T: Float, M: Parameters<T>> Tied<T, M> {
@@ -134,7 +134,7 @@ impl<T: Float, M: Parameters<T>> Tied<T, M> {
     }
 }
 
-/// A clone has parameters of its own, tied in the same way.
+/// A clone has its own parameters, tied in the same way.
 impl<T: Float, M: Parameters<T> + Clone> Clone for Tied<T, M> {
     fn clone(&self) -> Self {
         Tied { model: self.model.clone(), aliases: self.aliases.clone(), owners: Vec::new() }.tied()

@@ -1,10 +1,10 @@
-//! [`follow`]: a network whose parameters follow those of another.
+//! [`follow`]: a network whose parameters track those of another.
 
 use crate::{Parameters, Path};
 use autograd::{Error, Float, Result, Tensor, update};
 
 /// Moves the parameters of `target` toward those of `source`: `t ← t + rate (s - t)`, parameter by parameter and buffer
-/// by buffer, in order. A rate of 1 copies them. This is how a target network follows the network that is trained.
+/// by buffer, in order. A rate of 1 copies them. A target network tracks the trained network in this way.
 ///
 /// ```
 /// use autograd::tensor;

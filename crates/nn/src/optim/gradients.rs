@@ -7,7 +7,8 @@ use autograd::{Float, Gradients, Rows, Slope, Tape, Tensor, update};
 /// empty if there is no gradient. Reused from step to step.
 ///
 /// The gradient of a table may have only the rows that were looked up ([`Param::set_by_rows`]): its tensor then consists of
-/// these, and [`rows`](ParamGradients::rows) says which they are. All others are 0, so norms and scaling need not know.
+/// these, and [`rows`](ParamGradients::rows) says which they are. All others are 0, so norms and scaling work without
+/// change.
 ///
 /// ```
 /// use autograd::tensor;
@@ -19,7 +20,7 @@ use autograd::{Float, Gradients, Rows, Slope, Tape, Tensor, update};
 #[derive(Debug, Clone, Default)]
 pub struct ParamGradients<T: Float> {
     pub(super) places: Vec<Option<Tensor<T>>>,
-    /// The places of gradients that have only some rows.
+    /// The indices of gradients that have only some rows.
     tables: Vec<(usize, Rows)>,
     path: Path,
 }
@@ -61,7 +62,7 @@ impl<T: Float> ParamGradients<T> {
         self.places.extend(places);
     }
 
-    /// Adds the gradient of the next parameter, of which only these rows are there.
+    /// Adds the gradient of the next parameter, which has only these rows.
     pub(crate) fn push_rows(&mut self, (rows, values): (Rows, Tensor<T>)) {
         self.tables.push((self.places.len(), rows));
         self.places.push(Some(values));
@@ -72,7 +73,7 @@ impl<T: Float> ParamGradients<T> {
         self.places.push(gradient);
     }
 
-    /// Moves the gradients that `keep` picks by place to others.
+    /// Moves the gradients selected by `keep` to others.
     pub(super) fn copy_to(&self, other: &mut ParamGradients<T>, keep: impl Fn(usize) -> bool) {
         other.replace(self.places.iter().enumerate().map(|(place, g)| g.clone().filter(|_| keep(place))));
         other.tables.extend(self.tables.iter().filter(|(place, _)| keep(*place)).cloned());

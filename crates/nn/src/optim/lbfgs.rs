@@ -48,7 +48,7 @@ pub struct Lbfgs<T: Float> {
     tolerance_change: f64,
     line_search: bool,
     memory: Option<Memory<T>>,
-    /// Whether each parameter was trainable in the last step. The memory is of those that were.
+    /// Whether each parameter was trainable in the last step. The memory covers only those that were.
     trainable: Vec<bool>,
     gradients: ParamGradients<T>,
     path: Path,
@@ -159,8 +159,8 @@ impl<T: Float> Lbfgs<T> {
     }
 
     /// Updates the model's trainable parameters in place. `evaluate` returns the loss of the model and collects its
-    /// gradients. Returns the loss before the update. If other parameters are trainable than in the last step, the
-    /// search starts afresh, since the curvature is that of the former ones.
+    /// gradients. Returns the loss before the update. If the set of trainable parameters has changed since the last
+    /// step, the search restarts, since the stored curvature no longer applies.
     pub fn step<M: Parameters<T> + ?Sized>(
         &mut self,
         model: &mut M,

@@ -62,12 +62,12 @@ pub struct Memory<T: Float> {
     path: Path,
 }
 
-/// What a rule does with a gradient that has only some rows of a table.
+/// How a rule handles a gradient that has only some rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ByRows {
-    /// It has no such rule.
+    /// It does not support such gradients.
     Refused,
-    /// It updates these rows alone.
+    /// It updates only these rows.
     These,
     /// It updates all rows that have had a gradient: the others would not change.
     AllSoFar,
@@ -79,7 +79,7 @@ struct Entry<T: Float> {
     /// Number of steps so far.
     step: i32,
     tensors: Tensors<T>,
-    /// The rows that have had a gradient, if that is known.
+    /// The rows that have had a gradient, if known.
     seen: Option<Rows>,
 }
 
@@ -145,8 +145,8 @@ impl<T: Float> Memory<T> {
         Memory { by_rows: ByRows::These, ..self }
     }
 
-    /// As [`by_rows`](Memory::by_rows), for a rule under which rows without a gradient move once they have had one. It
-    /// updates all rows that have had one.
+    /// Like [`by_rows`](Memory::by_rows), for a rule that keeps moving rows once they have had a gradient. It updates
+    /// all such rows.
     ///
     /// ```
     /// use nn::optim::Memory;
@@ -243,8 +243,7 @@ impl<T: Float> Entry<T> {
         Entry { step: 0, tensors, seen: None }
     }
 
-    /// A gradient of some rows, as one of all rows that have had a gradient so far, which are those of which a tensor is not
-    /// 0.
+    /// Expands a gradient of some rows to all rows that have had a gradient so far: those where a tensor is not 0.
     fn so_far(&mut self, values: &Tensor<T>, rows: &Rows) -> (Tensor<T>, Rows) {
         let had = |tensors: &Tensors<T>| tensors.iter().map(Rows::nonzero).reduce(|a, b| a.union(&b));
         let seen = self.seen.take().or_else(|| if self.step > 1 { had(&self.tensors) } else { None });

@@ -153,7 +153,7 @@ pub type Evaluate<'e, T> = dyn FnMut(&dyn Model<T>, &mut ParamGradients<T>) -> f
     note = "an optimizer comes with its learning rate: `Sgd::new(0.1)`, `Adam::new(1e-3)`"
 )]
 pub trait Optimizer<T: Float>: Send {
-    /// Whether the settings fit each other and the model. A trainer calls it before the first step.
+    /// Checks whether the settings fit each other and the model. A trainer calls it before the first step.
     ///
     /// ```
     /// use nn::{layer::Mlp, optim::{Optimizer, Sgd}};

@@ -1,5 +1,5 @@
 //! The two moments that Adam and its variants keep of a parameter's gradients: a running average, and a running average
-//! of the squares. What a rule makes of them is its own; it does not belong here.
+//! of the squares. How a rule uses them is up to that rule.
 
 use super::decay::Decay;
 use autograd::Float;
@@ -42,7 +42,7 @@ impl<T: Float> Moments<T> {
     }
 }
 
-/// What the moments lack after `step` steps because they began at 0: `1 - β₁ᵗ` and `1 - β₂ᵗ`, to divide them by.
+/// The bias corrections after `step` steps, since the moments start at 0: `1 - β₁ᵗ` and `1 - β₂ᵗ`, to divide them by.
 pub(super) fn bias_corrections(betas: (f64, f64), step: i32) -> (f64, f64) {
     (1.0 - betas.0.powi(step), 1.0 - betas.1.powi(step))
 }

@@ -20,8 +20,8 @@ use autograd::{Float, update};
 /// methods* (1964); Sutskever, Martens, Dahl and Hinton, *On the importance of initialization and momentum in deep
 /// learning* (2013).
 ///
-/// Of a table with [gradients by rows](crate::Param::set_by_rows), only the rows with a gradient are read and written; with
-/// momentum, the rows that have had one, which all keep moving. The results are those of dense gradients.
+/// For a table with [gradients by rows](crate::Param::set_by_rows), only the rows with a gradient are read and written;
+/// with momentum, all rows that have had a gradient, since they keep moving. The results are those of dense gradients.
 ///
 /// ```
 /// use autograd::tensor;
@@ -126,7 +126,7 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
 
     /// # Panics
     /// Panics if Nesterov momentum has no momentum or is dampened, a gradient does not have the shape of its parameter, or
-    /// weights decay that have gradients of single rows.
+    /// weight decay is combined with gradients by rows.
     #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         step(self, model, gradients)

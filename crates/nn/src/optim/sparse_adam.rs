@@ -1,4 +1,4 @@
-//! SparseAdam: Adam for tables of which few rows have gradients.
+//! SparseAdam: Adam for tables in which few rows have gradients.
 
 use super::moments::bias_corrections;
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};

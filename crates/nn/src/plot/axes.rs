@@ -28,7 +28,7 @@ use super::{Figure, PlotError};
 pub struct Plot {
     pub(super) title: String,
     labels: [String; 2],
-    /// For x and for y, as all pairs below.
+    /// For x and for y, like all pairs below.
     log: [bool; 2],
     pub(super) ends: [Option<[f64; 2]>; 2],
     size: Point,
@@ -147,7 +147,7 @@ impl Plot {
         self
     }
 
-    /// What is not to be drawn on a logarithmic axis.
+    /// Values that cannot be drawn on a logarithmic axis.
     fn check(&self) -> Result<(), PlotError> {
         for (axis, name) in [(0, 'x'), (1, 'y')].into_iter().filter(|(axis, _)| self.log[*axis]) {
             for series in &self.series {
@@ -165,7 +165,7 @@ impl Plot {
         Ok(())
     }
 
-    /// The range of all that is shown on an axis.
+    /// The range of everything shown on an axis.
     pub(super) fn range(&self, axis: usize) -> Option<[f64; 2]> {
         let mut all = Vec::new();
         self.series.iter().for_each(|series| all.extend(series.mark.values(axis)));

@@ -36,7 +36,7 @@ const GLYPHS: &[(&str, &str)] = &[
     ("ρ", "0m0g0D5D5J0J0h"), ("σ", "6d3d0D0g0J5J5g5D3d"), ("τ", "0d5d 2d2J4j"), ("φ", "0g0D6D6J0J0g 3b3m"),
     ("ω", "1d0F0g0J3J3g3J6J6g6F5d"), ("∞", "4g5D8D8g8J5I4g3D0D0g0J3I4g"), ("Σ", "5b5a0a3e0j5j5i"),
 ];
-/// What stands for a character without a glyph.
+/// The placeholder for a character without a glyph.
 const UNKNOWN: &str = "0a4a4j0j0a";
 /// The side of a square of the grid, and the distance of letters, in parts of the font's size.
 const UNIT: f64 = 0.081;
@@ -63,7 +63,7 @@ fn glyph(c: char) -> &'static str {
     GLYPHS.iter().find(|(chars, _)| chars.contains(c)).map_or(UNKNOWN, |(_, strokes)| strokes)
 }
 
-/// How far the pen moves on after a character, in units.
+/// The advance after a character, in units.
 fn advance(c: char) -> f64 {
     if let Some((digit, _)) = small(c) {
         return REDUCED * advance(digit);
@@ -117,7 +117,7 @@ fn curve(stroke: &[u8]) -> Vec<Point> {
     out
 }
 
-/// Goes on along a curve from the last point.
+/// Continues along a curve from the last point.
 fn bent(out: &mut Vec<Point>, bend: Point, end: Point) {
     let start = out.last().copied().unwrap_or(end);
     for i in 1..=PIECES {

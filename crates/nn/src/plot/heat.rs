@@ -229,7 +229,7 @@ impl HeatMap {
         sheet.text([20.0, top + h / 2.0], &self.labels[1], Style { turned: 90.0, ..Style::BODY });
     }
 
-    /// As short as it is exact enough; nothing for a 0 among hits.
+    /// As short as possible without losing accuracy; empty for a 0 among hits.
     fn number(&self, x: f64) -> String {
         let text = if self.look == Look::Hits && x == 0.0 {
             String::new()

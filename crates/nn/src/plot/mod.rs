@@ -3,8 +3,8 @@
 //! width of a README.
 //!
 //! A figure is laid out as a list of shapes in pixels; SVG and PNG are two ways to write the list down. An SVG follows its
-//! reader's light or dark theme; a PNG has the [`Theme`] that it was written in. Color-blind readers can tell the colors
-//! apart.
+//! reader's light or dark theme; a PNG has the [`Theme`] that it was written in. Color-blind readers can distinguish the
+//! colors.
 //!
 //! ```
 //! use nn::plot::{Figure, Plot};
@@ -213,7 +213,7 @@ pub enum PlotError {
         /// The width of the images.
         width: usize,
     },
-    /// The name of a file does not tell its format.
+    /// The name of a file does not determine its format.
     #[error("{}: the name must end in .svg or .png", path.display())]
     Format {
         /// The file.

@@ -18,7 +18,7 @@ pub(super) fn encode(width: usize, channels: usize, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Each row as its difference from the row above, which is 0 in most places of a plot: the filter that is called Up.
+/// Encodes each row as its difference from the row above, which is mostly 0 in a plot: PNG's filter Up.
 fn filtered(stride: usize, bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + bytes.len() / stride.max(1) + 1);
     let mut above = vec![0; stride];

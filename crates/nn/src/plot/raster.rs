@@ -1,4 +1,4 @@
-//! Sheets as pixels. Edges are smooth: a pixel takes as much of a color as the shape covers of it.
+//! Sheets as pixels. Edges are smooth: a pixel takes a color in proportion to the area that the shape covers.
 
 use super::font;
 use super::png::encode;
@@ -24,8 +24,8 @@ struct Canvas {
     width: usize,
     height: usize,
     pixels: Vec<[f32; 3]>,
-    /// How much of each pixel the shape at hand covers; 0 everywhere between shapes. So the pieces of a line, which
-    /// overlap where they meet, are drawn once.
+    /// The fraction of each pixel that the current shape covers; reset to 0 between shapes. So pieces of a line that
+    /// overlap where they meet are drawn once.
     covered: Vec<f32>,
     dark: bool,
 }

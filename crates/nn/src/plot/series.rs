@@ -1,4 +1,4 @@
-//! What a plot shows, before it has a place: values, points, the bars of histograms.
+//! The contents of a plot before layout: values, points, the bars of histograms.
 
 use super::sheet::Point;
 use super::ticks::range;
@@ -27,7 +27,7 @@ pub(super) enum Mark {
 }
 
 impl Series {
-    /// Its name, and what of it cannot be shown.
+    /// Its name, and the number of values that cannot be shown.
     pub(super) fn label(&self) -> String {
         let Mark::Values(values) = &self.mark else { return self.name.clone() };
         match values.iter().filter(|value| !value.is_finite()).count() {
@@ -98,7 +98,7 @@ pub(super) fn bars(series: &[Series], log: bool, ends: Option<[f64; 2]>) -> Vec<
     series.iter().map(bars).collect()
 }
 
-/// How many bars suit so many values: twice the cube root, as Rice University teaches.
+/// The number of bars for this many values: twice the cube root (the Rice rule).
 fn bins(values: usize) -> usize {
     ((2.0 * (values as f64).cbrt()).ceil() as usize).clamp(5, 60)
 }
@@ -112,7 +112,7 @@ pub(super) fn grid(x: [f64; 2], y: [f64; 2]) -> (usize, Vec<Point>) {
     (COLUMNS, (0..ROWS * COLUMNS).map(center).collect())
 }
 
-/// The same curve to the eye, with at most four points per column of pixels: the first, the lowest, the highest and the
+/// A visually identical curve with at most four points per column of pixels: the first, the lowest, the highest and the
 /// last, as long as x does not change.
 pub(super) fn thinned(points: &[Point]) -> Vec<Point> {
     let mut out = Vec::new();

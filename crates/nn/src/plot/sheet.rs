@@ -15,7 +15,7 @@ pub(super) const SMALL: f64 = 12.0;
 pub(super) const BODY: f64 = 13.0;
 pub(super) const TITLE: f64 = 16.0;
 
-/// A figure with a place and a color for everything in it.
+/// A figure with positions and colors for everything in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sheet {
     pub(super) size: Point,
@@ -25,10 +25,10 @@ pub struct Sheet {
 /// A color by its role, which the theme turns into a color.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Ink {
-    /// What figures are drawn on.
+    /// The background of figures.
     Ground,
     Text,
-    /// Text of less weight.
+    /// Secondary text.
     Dim,
     Grid,
     Axis,

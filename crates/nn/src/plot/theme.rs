@@ -1,8 +1,8 @@
-//! What colors the roles of inks have, on a light and on a dark ground.
+//! The colors of the ink roles, on a light and on a dark background.
 
 use super::sheet::{Color, Ink};
 
-/// The colors of a figure: on a light or on a dark ground.
+/// The colors of a figure: on a light or on a dark background.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Theme {
     /// An SVG follows the theme of its reader's browser; a PNG is light.
@@ -14,10 +14,10 @@ pub enum Theme {
     Dark,
 }
 
-/// How many series have a color of their own.
+/// The number of series with distinct colors.
 pub(super) const SERIES: usize = 7;
-/// The colors of the series: those of Okabe and Ito (2008), which color-blind readers can tell apart, and for a dark ground
-/// brighter ones of the same hues.
+/// The colors of the series: those of Okabe and Ito (2008), which color-blind readers can distinguish, and for a dark
+/// background brighter ones of the same hues.
 const LIGHT: [[u8; 3]; SERIES] =
     [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [77, 77, 77]];
 const DARK: [[u8; 3]; SERIES] =
@@ -72,7 +72,7 @@ impl Ink {
     }
 }
 
-/// Colors of cells lie on the ground with an opacity, so that they suit either theme: none at 0, full at 1.
+/// Colors of cells are blended with the background, so that they suit either theme: transparent at 0, opaque at 1.
 pub(super) fn sequential(fraction: f64) -> Color {
     shade(LIGHT[0], fraction)
 }

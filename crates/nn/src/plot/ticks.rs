@@ -109,8 +109,8 @@ fn round_step(step: f64) -> f64 {
     power * factors.into_iter().find(|f| f * power >= step * (1.0 - 1e-9)).unwrap_or(10.0)
 }
 
-/// A label with the digits that tell neighbors of this distance apart: a plain decimal on an axis of middle range, like
-/// `2e−7` outside.
+/// A label with enough digits to distinguish neighbors at this distance: a plain decimal on an axis of middle range,
+/// like `2e−7` outside.
 fn number(value: f64, step: f64, largest: f64) -> String {
     let place = |x: f64| x.abs().log10().floor();
     let digits = (-place(step)).max(0.0) as usize;

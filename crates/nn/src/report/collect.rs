@@ -1,4 +1,4 @@
-//! What a report shows, taken from models and data of either number type as plain numbers.
+//! The contents of a report, extracted from models and data of either number type as plain numbers.
 
 use super::{Described, Report};
 use crate::data::{DataLoader, Dataset, Fields};
@@ -37,7 +37,7 @@ impl<T: Float> Trainer<'_, T> {
     }
 }
 
-/// Samples in the graph of a model: more change only its shapes.
+/// The number of samples in the graph of a model: more would only change its shapes.
 const SHOWN: usize = 8;
 
 /// The results on test data.
@@ -165,8 +165,8 @@ once! {
         first.map_or_else(|| Images::new("", width), |(shape, weights)| filters(&shape, &weights, width))
     }
 
-    /// The first samples that scores `[n, classes]` put into a wrong class, at most `most`, as images of this width. Their
-    /// captions say the actual and the predicted class.
+    /// The first misclassified samples, at most `most`, given scores `[n, classes]`, as images of this width. Their
+    /// captions show the actual and the predicted class.
     ///
     /// ```
     /// use autograd::tensor;
@@ -205,7 +205,7 @@ fn filters(shape: &[usize], weights: &[f64], width: usize) -> Images {
     units.fold(images, |images, (i, unit)| images.image(i.to_string(), &unit[..shown]))
 }
 
-/// The images of samples that are in a wrong class.
+/// The images of misclassified samples.
 fn wrong(scores: &[f64], labels: &[i64], inputs: &[f64], width: usize, most: usize) -> Images {
     let mut images = Images::new("", width);
     let (classes, pixels) = (scores.len() / labels.len().max(1), inputs.len() / labels.len().max(1));

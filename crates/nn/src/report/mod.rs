@@ -1,5 +1,5 @@
-//! [`Report`]: a training as one page of HTML, which needs no network and no other file. It shows the learning curves, the
-//! results on test data, the model as a table and as a graph, its weights, and any other figure.
+//! [`Report`]: a training run as one self-contained page of HTML. It shows the learning curves, the results on test data,
+//! the model as a table and as a graph, its weights, and any other figure.
 //!
 //! ```
 //! use nn::report::Report;
@@ -224,7 +224,7 @@ fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     out + "</tr>\n</table></div>\n"
 }
 
-/// How a training went, in sentences.
+/// A description of a training run, in sentences.
 fn summary(history: &History) -> String {
     let seconds: f64 = history.epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds);
     let mut text = match history.epochs.len() {

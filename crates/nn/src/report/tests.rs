@@ -1,4 +1,4 @@
-//! A report is a page that holds together and needs nothing else.
+//! A report is well-formed and self-contained.
 
 use super::*;
 use crate::data::{TensorDataset, digits};

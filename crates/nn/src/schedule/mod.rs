@@ -57,7 +57,7 @@ use crate::domain::{non_negative, or_panic};
 #[doc(alias = "LambdaLR")]
 pub trait Schedule: Send {
     /// The rate of an epoch, counted from 0. `base` is the optimizer's initial rate. The schedules here panic if one of
-    /// their settings makes no sense.
+    /// their settings is invalid.
     fn rate(&self, epoch: usize, base: f64) -> f64;
 
     /// Identifies the schedule: its name and its settings. A checkpoint stores it and cannot be resumed with a

@@ -18,7 +18,7 @@ fn defaults_are_pytorchs() {
     assert_eq!((cooldown, min_lr, eps), (0, 0.0, 1e-8));
 }
 
-/// As PyTorch's: with the power 0, there is nothing that decays.
+/// As in PyTorch: with the power 0, nothing decays.
 #[test]
 fn a_decay_of_power_0_is_constant() {
     let rate = |power, epoch| PolynomialDecay { total_iters: 2, power }.rate(epoch, 0.1);

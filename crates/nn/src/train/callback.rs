@@ -207,8 +207,8 @@ pub(super) struct Sums<T: Float> {
     pub measures: Vec<Box<dyn Measure<T>>>,
     /// The parts of the loss that have names, likewise.
     pub parts: Vec<PartSum>,
-    /// Whether a batch overflowed at its scale: without any other, the mean is NaN. No checkpoint lies between such a batch
-    /// and the first other one, so none holds this.
+    /// Whether a batch overflowed at its scale: if all batches did, the mean is NaN. No checkpoint is written between such
+    /// a batch and the first one without an overflow, so this is not saved.
     pub overflowed: bool,
 }
 
@@ -257,7 +257,7 @@ impl<T: Float> Sums<T> {
         Ok(())
     }
 
-    /// Notes a batch that overflowed, and so has no loss.
+    /// Notes a batch that overflowed and therefore has no loss.
     pub(super) fn overflow(&mut self, outcome: &Outcome<T>) {
         self.overflowed = true;
         self.name_parts(outcome);

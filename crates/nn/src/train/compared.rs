@@ -1,5 +1,5 @@
-//! What a run can be told by: those of a [`Trainer`]'s settings that determine its course, as text. A checkpoint stores
-//! them, and only a run with the same ones may resume it.
+//! The identity of a run: the settings of a [`Trainer`] that determine its course, as text. A checkpoint stores them,
+//! and only a run with the same settings may resume it.
 
 use super::checkpoint::Checkpoints;
 use super::error::TrainError;

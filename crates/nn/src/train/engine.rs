@@ -25,7 +25,7 @@ pub(super) struct Engine<T: Float> {
     record: Record,
     replay: Option<Replay<T>>,
     rng: Rng,
-    /// Which parameters are differentiated by.
+    /// The parameters with respect to which the loss is differentiated.
     pub trained: Trained,
     pub passes: u64,
     pub swept: Swept<T>,
@@ -57,7 +57,7 @@ impl<T: Float> Engine<T> {
         }
     }
 
-    /// What the history says about parameters that are differentiated by, but not updated.
+    /// The note in the history about parameters that have gradients but are not updated.
     pub(super) fn unlisted(&self) -> Option<String> {
         let shapes = self.unlisted.as_deref().filter(|shapes| !shapes.is_empty())?;
         let told: Vec<String> = shapes.iter().map(|shape| format!("{:?}", shape.as_slice())).collect();
@@ -122,7 +122,7 @@ impl<T: Float> Engine<T> {
         Ok(outcome)
     }
 
-    /// A recorded pass over an objective, from which the replay learns if it has no program for this batch yet.
+    /// A recorded pass over an objective, which the replay compiles if it has no program for this batch yet.
     fn record(&mut self, objective: &Objective<'_, T>, learns: bool) -> Result<Outcome<T>, StepError> {
         let Objective { parameters, batch, record, scale } = *objective;
         self.tape.clear();
@@ -218,7 +218,7 @@ fn unlisted<T: Float>(parameters: &dyn Parameters<T>, tape: &Tape<T>) -> Vec<Sha
     others.map(|(_, var)| var.shape()).collect()
 }
 
-/// Returns an error that names an input that neither the model nor the loss asked for.
+/// Returns an error that names an input that neither the model nor the loss reads.
 fn nothing_unread<T: Float>(given: &Given<'_, T>) -> Result<(), LayerError> {
     match given.inputs.unread().next() {
         None => Ok(()),
@@ -230,7 +230,7 @@ fn nothing_unread<T: Float>(given: &Given<'_, T>) -> Result<(), LayerError> {
     }
 }
 
-/// The ids of all that a replay replaces: the batch, the model, and random numbers.
+/// The ids of everything that a replay replaces: the batch, the model, and random numbers.
 fn ids<'t, T: Float>(parameters: &dyn Parameters<T>, pass: &Pass<'t, T>, given: &Given<'t, T>) -> Vec<usize> {
     let mut ids: Vec<usize> = given.each().map(|var| var.id()).collect();
     ids.extend(pass.draws().map(|(var, _)| var.id()));
@@ -239,7 +239,7 @@ fn ids<'t, T: Float>(parameters: &dyn Parameters<T>, pass: &Pass<'t, T>, given: 
     ids
 }
 
-/// The backward pass of a recording, and all that it leaves for the update.
+/// The backward pass of a recording, and everything that the update needs from it.
 fn backward<'t, T: Float>(
     parameters: &dyn Parameters<T>,
     pass: &Pass<'t, T>,

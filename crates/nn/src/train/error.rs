@@ -30,7 +30,7 @@ pub enum TrainError {
         /// The inputs of one validation sample.
         validation: String,
     },
-    /// The optimizer searches for its steps, and the settings do not let it.
+    /// The optimizer searches for its steps, and the settings do not allow that.
     #[error("the optimizer evaluates the loss at several points: {problem}")]
     Search {
         /// Which setting is wrong, and what to do.

@@ -78,7 +78,7 @@ once! {
         Ok(Tensor::concat(&outputs?, 0))
     }
 
-    /// Computes the outputs of a model of any number of inputs and outputs in eval mode, in batches to bound memory.
+    /// Computes the outputs of a model with any number of inputs and outputs in eval mode, in batches to bound memory.
     ///
     /// ```
     /// use autograd::{Rng, Tensor};

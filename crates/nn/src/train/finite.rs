@@ -45,7 +45,7 @@ impl NonFinite {
         NonFinite { what, value: value.f64(), sample: None, origin: tape.non_finite().map(Box::new) }
     }
 
-    /// The first number of a batch that is not finite, if there is one: then nothing else is to blame.
+    /// The first number of a batch that is not finite, if there is one: then the data is the cause.
     pub(super) fn in_batch<T: Float>(batch: &Samples<T>) -> Option<Self> {
         let inputs = batch.inputs.iter().map(|(name, field)| ("input", name, field));
         let targets = batch.targets.iter().map(|(name, field)| ("target", name, field));

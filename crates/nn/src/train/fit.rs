@@ -1,4 +1,4 @@
-//! What a [`Trainer`] can be asked to do: train a model, resume its training, evaluate it, use it. Each is compiled
+//! The operations of a [`Trainer`]: train a model, resume its training, evaluate it, predict with it. Each is compiled
 //! once, in this crate.
 
 use super::checkpoint::{CheckpointError, Checkpoints};
@@ -89,7 +89,7 @@ impl<T: Float> Trainer<'_, T> {
         predict(model, inputs, self.settings.batch_size)
     }
 
-    /// Computes the outputs of a model of any number of inputs and outputs, in eval mode.
+    /// Computes the outputs of a model with any number of inputs and outputs, in eval mode.
     ///
     /// ```
     /// use nn::{data::{Fields, digits}, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::Trainer};

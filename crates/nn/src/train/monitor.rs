@@ -55,7 +55,7 @@ impl Monitor {
         }
     }
 
-    /// What is monitored in an epoch: without validation, the loss on the training data.
+    /// The monitored value of an epoch: without validation, the loss on the training data.
     pub(super) fn seen_in(&self, epoch: &Epoch) -> Monitor {
         match self {
             Monitor::ValidationLoss if epoch.validation_loss.is_none() => Monitor::Loss,

@@ -1,5 +1,4 @@
-//! What goes into a pass of training and what comes out of it, in plain data: the common ground of recording and
-//! replay.
+//! The inputs and results of a training pass as plain data, shared by recording and replay.
 
 use super::error::StepError;
 use crate::data::Fields;
@@ -9,12 +8,12 @@ use crate::optim::ParamGradients;
 use crate::{Given, Model, Parameters, Pass, Vars};
 use autograd::{Float, Gradients, Tensor, Var};
 
-/// What a step differentiates: a loss that is recorded from a batch, by parameters.
+/// What a step differentiates: a loss recorded from a batch, with respect to parameters.
 pub(super) struct Objective<'a, T: Float> {
     pub parameters: &'a dyn Parameters<T>,
     pub batch: &'a Samples<T>,
     pub record: &'a Record<'a, T>,
-    /// What the loss is multiplied by before it is differentiated, and the gradients afterward, if it is scaled.
+    /// The factors of the loss before it is differentiated, and of the gradients afterward, if it is scaled.
     pub scale: Option<[T; 2]>,
 }
 
@@ -22,7 +21,7 @@ pub(super) struct Objective<'a, T: Float> {
 pub(super) type Record<'r, T> =
     dyn for<'t> Fn(&Given<'t, T>, &mut Pass<'t, T>) -> Result<Recorded<'t, T>, StepError> + 'r;
 
-/// What is added to a loss.
+/// A penalty that is added to a loss.
 pub(super) type Penalty<'p, T> = dyn for<'t> Fn(&dyn Model<T>, &Pass<'t, T>) -> Option<Var<'t, T>> + 'p;
 
 /// The variables of a recorded loss.
@@ -101,7 +100,7 @@ pub struct Outcome<T: Float> {
     pub loss: T,
     /// The model's output for the batch; the first one if there are several.
     pub output: Tensor<T>,
-    /// All outputs with their names; those without one are named by their places.
+    /// All outputs with their names; unnamed ones are named by their positions.
     pub outputs: Fields<T>,
     /// The parts of the loss that have names, without their weights.
     pub parts: Vec<(Name, T)>,
@@ -172,7 +171,7 @@ impl<'t, T: Float> Recorded<'t, T> {
     }
 }
 
-/// What a pass leaves for the update.
+/// The results of a pass that the update needs.
 pub(super) struct Swept<T: Float> {
     pub gradients: ParamGradients<T>,
     /// Keys of buffers with their new values.

@@ -11,9 +11,8 @@ use crate::optim::{Names, Optimizer};
 use crate::{Given, Parameters, Pass, Path};
 use autograd::{Float, Precision, Result, Tensor};
 
-/// Trains the parameters with certain names by a loss of their own, with an optimizer of their own: the critic of a pair
-/// of networks, or their generator. The other parameters are constants of its steps, which are
-/// [replayed](super#replay).
+/// Trains the parameters with certain names with a separate loss and optimizer: the critic of a GAN, for example, or its
+/// generator. The other parameters are constants of its steps, which are [replayed](super#replay).
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -94,8 +93,8 @@ impl<T: Float> PartTrainer<T> {
         &mut *self.optimizer
     }
 
-    /// All that changes in a run: the state of the optimizer, and the number of passes, which seeds dropout. A loop saves
-    /// it beside the model.
+    /// Everything that changes in a run: the state of the optimizer, and the number of passes, which seeds dropout. A
+    /// loop saves it with the model.
     ///
     /// ```
     /// use nn::{layer::Linear, optim::Adam, train::PartTrainer};
@@ -132,7 +131,8 @@ impl<T: Float> PartTrainer<T> {
     }
 }
 
-/// The name of the position in a state. No parameter has it, since an entry of an optimizer ends with another name.
+/// The name of the position in a state. No parameter has this name, since an entry of an optimizer ends with another
+/// name.
 const POSITION: &str = "position";
 
 /// Checks that each trainable parameter belongs to exactly one of the trainers of the parts of a model.

@@ -1,5 +1,5 @@
 //! Progress display: on a terminal a bar with the time left, loss, metrics, the last validation and the speed; elsewhere,
-//! such as in a log file, the same as a line now and then.
+//! such as in a log file, an occasional line with the same information.
 
 use super::callback::{Callback, CallbackResult, Moment};
 use super::history::History;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How often the bar is drawn.
 const REFRESH: Duration = Duration::from_millis(100);
-/// Where there is no terminal, about so many lines tell of a run; of a slow one, at least one in this time.
+/// Without a terminal, a run prints about this many lines; a slow one prints at least one in this time.
 const LINES: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Width of the bar in characters.
@@ -29,7 +29,7 @@ enum Shown {
     Bar,
 }
 
-/// How far a run is, and how fast.
+/// The progress of a run, and its speed.
 struct Pace {
     /// Batches done and to be done, of all epochs.
     done: usize,
@@ -65,7 +65,7 @@ impl Pace {
         self.begun.0.elapsed().as_secs_f64()
     }
 
-    /// Samples per second, after so many seconds.
+    /// Samples per second, after this many seconds.
     fn speed(&self, elapsed: f64) -> String {
         let speed = (self.done - self.begun.1) as f64 * self.samples / elapsed.max(1e-9);
         match speed {
@@ -75,7 +75,7 @@ impl Pace {
         }
     }
 
-    /// The time that what is left takes, after so many seconds.
+    /// The estimated remaining time, after this many seconds.
     fn left(&self, elapsed: f64) -> String {
         match self.done - self.begun.1 {
             0 => "?".to_owned(),
@@ -102,7 +102,7 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// Whether an epoch is one of those that stand for the run: the first, the last, and about one in a tenth.
+/// Whether the line of an epoch is printed: the first, the last, and about one per tenth of the run.
 fn stands_for(epoch: usize, epochs: usize) -> bool {
     let tenths = |epoch: usize| LINES * epoch / epochs.max(1);
     epoch == 1 || epoch >= epochs || tenths(epoch) > tenths(epoch - 1)
@@ -160,7 +160,7 @@ impl<T: Float> Callback<T> for Progress {
         Ok(())
     }
 
-    /// The bar stays as it is at the end, with the last validation and the time that all took.
+    /// At the end, the bar remains, with the last validation and the total time.
     fn train_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         if self.shown == Shown::Bar
             && let Some(last) = at.history().epochs.last()
@@ -174,7 +174,7 @@ impl<T: Float> Callback<T> for Progress {
 }
 
 impl Drop for Progress {
-    /// Leaves the bar as it is: training may end early or with an error.
+    /// Keeps the bar on screen: training may end early or with an error.
     fn drop(&mut self) {
         if self.shown == Shown::Bar && self.told.is_some() {
             eprintln!();

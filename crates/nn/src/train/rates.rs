@@ -1,4 +1,4 @@
-//! The learning-rate range test: how the loss of a few steps depends on the rate, on a model that stays as it was.
+//! The learning-rate range test: how the loss of a few steps depends on the rate, without changing the model.
 
 use super::error::TrainError;
 use super::run::{loader, penalty, step_of};
@@ -68,9 +68,9 @@ impl LrCurve {
 
 impl<T: Float> Trainer<'_, T> {
     /// The learning-rate range test: trains for some steps while the rate rises, and records the loss, until it is four
-    /// times the lowest. A good rate lies where the loss falls fastest. The model, the optimizer and its rates are
-    /// afterward exactly as before; metrics, callbacks and schedules are not used. Source: Smith, *Cyclical learning
-    /// rates for training neural networks* (2017).
+    /// times the lowest. A good rate lies where the loss falls fastest. The test leaves the model, the optimizer and
+    /// its rates unchanged; metrics, callbacks and schedules are not used. Source: Smith, *Cyclical learning rates for
+    /// training neural networks* (2017).
     ///
     /// ```
     /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Adam, train::{LrRange, Trainer}};
@@ -84,7 +84,7 @@ impl<T: Float> Trainer<'_, T> {
     /// ```
     /// # Errors
     /// Returns an error if the data is empty or does not fit the model, or the optimizer searches for its own steps, as
-    /// [`Lbfgs`](crate::optim::Lbfgs) does. The model is then as before, too.
+    /// [`Lbfgs`](crate::optim::Lbfgs) does. The model is unchanged in that case, too.
     ///
     /// # Panics
     /// Panics if a rate is not positive and finite, they do not rise, or there are fewer than two steps.

@@ -1,11 +1,11 @@
 //! The training step as a compiled program: recorded once per batch shape, then replayed.
 //!
 //! The first batch of a shape runs recorded, and the recording is compiled: batch, targets, parameters, buffers and the
-//! random numbers of dropout are inputs; losses, output, gradients and the new values of buffers are outputs. The
-//! second runs both ways, and the program is used from the third on only if every bit agrees. This detects a loss or a
-//! layer that computes outside the tape, whose values would be frozen; a value that is read for that is noticed at once.
-//! The comparison is repeated at random, ever more rarely, since a constant or a setting may change later. What cannot be
-//! compiled runs recorded, and [`Replay::refused`] says why.
+//! random numbers of dropout are inputs; losses, output, gradients and the new values of buffers are outputs. The second
+//! runs both recorded and replayed, and the program is used from the third on only if every bit agrees. This detects a
+//! loss or a layer that computes outside the tape, whose values would be frozen; reading a value for that purpose is
+//! detected immediately. The comparison is repeated at random, with decreasing frequency, since a constant or a setting
+//! may change later. What cannot be compiled runs recorded, and [`Replay::refused`] says why.
 
 mod version;
 

@@ -32,7 +32,7 @@ const PROVEN_EVERY: usize = 32;
 
 /// A training run.
 pub(super) struct Run<'a, 'd, T: Float> {
-    /// The settings, with the optimizer, the schedule and the callbacks, which keep state of their own.
+    /// The settings, with the optimizer, the schedule and the callbacks, which have their own state.
     trainer: &'a mut Trainer<'d, T>,
     model: &'a mut dyn Model<T>,
     loader: &'a DataLoader<'a, T>,
@@ -58,8 +58,8 @@ pub(super) struct Run<'a, 'd, T: Float> {
     clock: Instant,
 }
 
-/// The batches of the training data, which must exist and must fit the validation data: better to know now than after
-/// the first epoch.
+/// The batches of the training data, which must exist and must fit the validation data. Checked before the first epoch
+/// rather than after it.
 pub(super) fn loader<'a, T: Float>(
     trainer: &Trainer<'_, T>,
     data: &'a dyn Dataset<T>,
@@ -98,7 +98,7 @@ fn trainable<T: Float>(model: &dyn Model<T>, optimizer: &dyn Optimizer<T>) -> Re
     optimizer.check(model).map_err(|problem| TrainError::Optimizer { problem })
 }
 
-/// Returns an error if the optimizer searches, and the settings do not let it.
+/// Returns an error if the optimizer searches, and the settings do not allow that.
 fn searchable<T: Float>(trainer: &Trainer<'_, T>, loader: &DataLoader<'_, T>) -> Result<(), TrainError> {
     let wrong = |problem: String| Err(TrainError::Search { problem });
     if !trainer.optimizer.searches() {
@@ -119,14 +119,14 @@ fn searchable<T: Float>(trainer: &Trainer<'_, T>, loader: &DataLoader<'_, T>) ->
     }
 }
 
-/// What the history says about updates without targets that count.
+/// The note in the history about updates without targets that count.
 fn skipped(updates: u64) -> Option<String> {
     let (were, their) = if updates == 1 { ("update was", "its") } else { ("updates were", "their") };
     let why = "targets count: every label is ignored, or every weight is 0";
     (updates > 0).then(|| format!("{updates} {were} skipped, because none of {their} {why}"))
 }
 
-/// What the history says about passes that overflowed.
+/// The note in the history about passes that overflowed.
 fn overflowed(scale: &Scale) -> Option<String> {
     let (n, factor) = (scale.overflows, scale.factor);
     let were = if n == 1 { "pass was" } else { "passes were" };

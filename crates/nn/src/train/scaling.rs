@@ -1,12 +1,12 @@
-//! Loss scaling: the loss is differentiated times a power of two, so that small gradients are not lost in a format with few
-//! exponents, and the gradients are divided by it again.
+//! Loss scaling: the loss is differentiated times a power of two, so that small gradients do not underflow in a format with
+//! few exponent bits, and the gradients are divided by it again.
 
 use super::step::TrainStep;
 use crate::domain::or_panic;
 use autograd::{Error, Float, Result};
 
 /// How the scale of a loss adapts: it is halved whenever the loss or a gradient overflows, and doubled after some passes
-/// without an overflow. Powers of two change no other bit of a gradient.
+/// without an overflow. Multiplying by powers of two is exact.
 ///
 /// ```
 /// use nn::{loss::Mse, optim::Sgd, train::{LossScaling, Trainer}};
@@ -95,7 +95,7 @@ impl Scale {
         smaller
     }
 
-    /// What changes in a run.
+    /// The state that changes in a run.
     pub(super) fn state(&self) -> [f64; 3] {
         [self.factor, self.passes as f64, self.overflows as f64]
     }

@@ -9,9 +9,9 @@ use crate::domain::non_negative;
 use autograd::{Error, Precision, Result};
 
 /// The plain settings of a [`Trainer`](super::Trainer): numbers and choices, which can be compared, printed, and, with the
-/// feature `serde`, read from a file. The methods of the trainer of the same names say what each does.
+/// feature `serde`, read from a file. The trainer's methods of the same names document each setting.
 ///
-/// Read from a file, a setting that is missing has its default, and one of an unknown name is an error.
+/// When read from a file, a missing setting takes its default, and an unknown name is an error.
 /// [`Trainer::try_with_settings`](super::Trainer::try_with_settings) checks the ranges.
 ///
 /// ```
@@ -63,7 +63,7 @@ pub struct Settings {
     pub replays: bool,
     /// How the ranks of a distributed run share each batch.
     pub sharing: Sharing,
-    /// What the operands of products are rounded to in training.
+    /// The precision that operands of products are rounded to in training.
     #[cfg_attr(feature = "serde", serde(with = "precision_by_name"))]
     pub precision: Precision,
     /// How the loss is scaled.
@@ -115,7 +115,7 @@ pub enum Clip {
     Value(f64),
 }
 
-/// A precision as a string, since the type belongs to a crate that knows no serde.
+/// A precision as a string, since the type belongs to a crate without serde.
 #[cfg(feature = "serde")]
 mod precision_by_name {
     use autograd::Precision;

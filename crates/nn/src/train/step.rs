@@ -39,7 +39,7 @@ pub struct TrainStep<T: Float> {
     /// counts, which may be fractional.
     sum: ParamGradients<T>,
     samples: f64,
-    /// Whether the gradients follow from a target that counts, and whether those of the sum do.
+    /// Whether any target counts for the gradients, and whether any counts for the sum.
     counts: bool,
     sum_counts: bool,
     path: Path,
@@ -90,9 +90,9 @@ impl<T: Float> TrainStep<T> {
         self
     }
 
-    /// Differentiates only by the parameters with these names: a pattern, in which `*` matches any text, or a function.
-    /// The others are constants of the step, and its optimizer does not change them. Several steps with an optimizer
-    /// each train the parts of a model by different losses.
+    /// Differentiates only with respect to the parameters with these names: a pattern, in which `*` matches any text,
+    /// or a function. The others are constants of the step, and its optimizer does not change them. Several steps with
+    /// an optimizer each train the parts of a model by different losses.
     ///
     /// ```
     /// use autograd::{Rng, tensor};
@@ -118,7 +118,7 @@ impl<T: Float> TrainStep<T> {
         self.engine.replay().and_then(Replay::refused)
     }
 
-    /// Which parameters were differentiated by, but not updated, because the model does not list them.
+    /// The parameters that had gradients but were not updated, because the model does not list them.
     pub(super) fn unlisted(&self) -> Option<String> {
         self.engine.unlisted()
     }
@@ -142,9 +142,9 @@ impl<T: Float> TrainStep<T> {
     }
 
     /// Requests a new verification of each program that has been replayed at least `after` times since the last request:
-    /// its next batch runs both recorded and replayed. Programs are also verified at random, ever more rarely. Call this when a setting of a layer, the loss or a penalty may
-    /// have changed, which a program does not see. If the results differ, such batches are recorded from then on.
-    /// [`Trainer`](super::Trainer) calls it at the start of each epoch.
+    /// its next batch runs both recorded and replayed. Programs are also verified at random, with decreasing frequency. Call
+    /// this when a setting of a layer, the loss or a penalty may have changed, which a program does not see. If the results
+    /// differ, such batches are recorded from then on. [`Trainer`](super::Trainer) calls it at the start of each epoch.
     ///
     /// ```
     /// use autograd::{Rng, Tensor};
@@ -226,8 +226,8 @@ impl<T: Float> TrainStep<T> {
     }
 
     /// Like [`gradients`](TrainStep::gradients), for a loss that `record` computes itself from the batch: with several
-    /// networks, a gradient penalty, or a target network, for example. It is [replayed](super#replay) as any other step
-    /// is, so whatever changes from step to step must be in the batch, in the parameters, or
+    /// networks, a gradient penalty, or a target network, for example. It is [replayed](super#replay) like any other
+    /// step, so everything that changes from step to step must be in the batch, in the parameters, or in the
     /// [noise](crate::Pass::noise) of the pass.
     ///
     /// ```
@@ -328,8 +328,8 @@ impl<T: Float> TrainStep<T> {
 
     /// Applies the update: the optimizer updates the parameters, and the buffers of layers receive their new values.
     ///
-    /// If no target of the passes [counts](Loss::counts), there is nothing to learn: parameters, the optimizer's state
-    /// and the number of steps stay as they are. Returns whether there was an update.
+    /// If no target of the passes [counts](Loss::counts), nothing is updated: parameters, the optimizer's state and the
+    /// number of steps do not change. Returns whether there was an update.
     ///
     /// ```
     /// use autograd::{Rng, tensor};
@@ -386,12 +386,12 @@ impl<T: Float> TrainStep<T> {
         self.counts
     }
 
-    /// Says whether a target counts for the gradients that were set.
+    /// Sets whether a target counts for the gradients that were set.
     pub(super) fn set_counts(&mut self, counts: bool) {
         self.counts = counts;
     }
 
-    /// What the last pass left for the update.
+    /// The results of the last pass that the update needs.
     pub(super) fn swept_mut(&mut self) -> &mut Swept<T> {
         &mut self.engine.swept
     }
@@ -412,7 +412,7 @@ impl<T: Float> TrainStep<T> {
         self.counts
     }
 
-    /// Whether the parameter with this name is one that the step differentiates by.
+    /// Whether the step differentiates with respect to the parameter with this name.
     pub(super) fn trains(&self, name: &str) -> bool {
         self.engine.trained.wants(name)
     }

@@ -1,7 +1,7 @@
 //! What a model computes, as text: its parameters, its layers, and a checksum of the operations that one training step
 //! records. Every setting of a layer or of a loss that has an effect is an operation, a constant, a distribution of
-//! noise or the new value of a buffer, and all of these are on the tape or in the pass. So nothing is listed by hand,
-//! and the settings of custom layers are compared like those of this crate.
+//! noise or the new value of a buffer, and all of these are on the tape or in the pass. So no settings are listed by
+//! hand, and custom layers are compared like those of this crate.
 
 use crate::data::Samples;
 use crate::loss::Loss;

@@ -1,5 +1,5 @@
-//! [`Trained`]: which parameters of a model a step differentiates by. The others are constants on its tape, so nothing is
-//! computed for them.
+//! [`Trained`]: the parameters of a model with respect to which a step differentiates. The others are constants on its
+//! tape, so no gradients are computed for them.
 
 use crate::optim::Names;
 use crate::{Parameters, Path};
@@ -61,7 +61,7 @@ impl Trained {
         Ok(())
     }
 
-    /// Whether a parameter with this name is differentiated by.
+    /// Whether to differentiate with respect to a parameter with this name.
     pub(super) fn wants(&self, name: &str) -> bool {
         self.names.as_ref().is_none_or(|wanted| (wanted.test)(name))
     }

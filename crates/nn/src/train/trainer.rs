@@ -1,5 +1,5 @@
-//! [`Trainer`]: the settings of training, with the loss, the optimizer, the schedule and the callbacks that it was
-//! given. It holds no state of a run and does nothing by itself.
+//! [`Trainer`]: the settings of training, with the loss, the optimizer, the schedule and the callbacks. It holds no
+//! state of a run.
 
 use super::callback::{Callback, Hook, Moment, Turn};
 use super::checkpoint::Checkpoints;
@@ -180,7 +180,7 @@ impl<'d, T: Float> Trainer<'d, T> {
 
     /// Updates once every `batches` batches with the mean gradient of all their samples, as if they were one batch. For
     /// batches that do not fit in memory. (Batch norm sees them one at a time.) Batches left over at the end of an
-    /// epoch are an update too. Requires a loss that is a mean.
+    /// epoch also make an update. Requires a loss that is a mean.
     ///
     /// # Panics
     /// Panics if `batches` is 0.
@@ -379,13 +379,14 @@ impl<'d, T: Float> Trainer<'d, T> {
         self.with(|settings| settings.quiet = true)
     }
 
-    /// Shares the work with the other ranks of a [distributed](crate::distributed) run. Every rank has the same program, with
-    /// the whole data; the batch size is that of all ranks together, of which each rank computes its [share](Sharing).
+    /// Shares the work with the other ranks of a [distributed](crate::distributed) run. Every rank runs the same program on
+    /// the whole data. The batch size is the total over all ranks; each rank computes its [share](Sharing).
     ///
     /// The first rank's weights and optimizer state are given to all before the first step. Losses and metrics are those of
     /// all samples, on every rank; callbacks run on every rank; the first rank alone writes checkpoints and shows progress.
     /// If one rank stops, all do, before the next update; if one fails, all return an error. Before the first
-    /// step, [`fit`](Trainer::fit) refuses ranks that differ in settings, model or data, which takes a pass over the data.
+    /// step, [`fit`](Trainer::fit) rejects ranks that differ in settings, model or data; this check takes a pass over the
+    /// data.
     ///
     /// ```
     /// use nn::{data::digits, distributed::on_threads, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::Trainer};
@@ -444,8 +445,8 @@ impl<'d, T: Float> Trainer<'d, T> {
     }
 
     /// Differentiates the loss times an adaptive scale, which keeps small gradients from underflow in products of
-    /// [`F16`](Precision::F16). A batch whose loss or gradients overflow at its scale is skipped, and training goes on; a
-    /// [note](crate::train::History::notes) in the history counts them. Checkpoints hold the scale. See
+    /// [`F16`](Precision::F16). A batch whose loss or gradients overflow at its scale is skipped, and training continues;
+    /// a [note](crate::train::History::notes) in the history counts them. Checkpoints hold the scale. See
     /// [`TrainStep::loss_scaling`](crate::train::TrainStep::loss_scaling). Defaults to no scaling.
     ///
     /// ```
@@ -462,7 +463,7 @@ impl<'d, T: Float> Trainer<'d, T> {
         self.checked(|settings| settings.loss_scaling = Some(scaling))
     }
 
-    /// Records every step instead of [replaying](super#replay) it: the same bits, more slowly.
+    /// Records every step instead of [replaying](super#replay) it: slower, with the same bits.
     ///
     /// ```
     /// use nn::{loss::Mse, optim::Sgd, train::Trainer};

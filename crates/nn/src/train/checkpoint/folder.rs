@@ -102,7 +102,7 @@ impl Checkpoints {
 }
 
 /// The newest complete checkpoint in a folder with its path, and what is wrong with newer ones. `None` if there are no
-/// checkpoints at all.
+/// checkpoints.
 ///
 /// # Errors
 /// If there are checkpoints but none is complete.

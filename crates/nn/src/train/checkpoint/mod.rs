@@ -176,7 +176,7 @@ pub enum CheckpointError {
 
 autograd::debug_as_display!(CheckpointError);
 
-/// That no checkpoint is complete.
+/// The error that no checkpoint is complete.
 fn incomplete(checkpoints: usize, folder: &Path) -> String {
     match checkpoints {
         1 => format!("{} has no other checkpoint", folder.display()),

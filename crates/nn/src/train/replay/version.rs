@@ -27,7 +27,7 @@ pub(super) struct Version<T: Float> {
     /// How often it has been verified.
     held: u32,
     sources: Vec<Source>,
-    /// The places in a batch of the integers of the program.
+    /// The positions in a batch of the program's integers.
     integers: Vec<usize>,
     /// The names of the parts of the loss, and of the outputs.
     parts: Vec<Name>,
@@ -45,11 +45,11 @@ pub(super) struct Version<T: Float> {
     masks: Vec<Tensor<T>>,
 }
 
-/// What a program returns of the gradient of a parameter.
+/// The form in which a program returns the gradient of a parameter.
 enum Found {
     None,
     All,
-    /// The cotangents of so many lookups in a table of this shape.
+    /// The cotangents of this many lookups in a table of this shape.
     Lookups(usize, Shape),
 }
 

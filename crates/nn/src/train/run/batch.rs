@@ -90,7 +90,7 @@ impl<T: Float> Run<'_, '_, T> {
 
 impl<T: Float> Run<'_, '_, T> {
     /// Processes one batch, which is all the data, by an optimizer that evaluates the loss at several points, all with
-    /// the same random numbers. After an error, the model is as before, and the optimizer starts afresh.
+    /// the same random numbers. After an error, the model is restored and the optimizer restarts.
     fn search(&mut self, batch: &Samples<T>) -> Result<Outcome<T>, StepError> {
         let Run { trainer, model, step, ema, .. } = self;
         let Trainer { loss, optimizer, settings, .. } = &mut **trainer;

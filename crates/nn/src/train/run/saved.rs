@@ -1,5 +1,5 @@
-//! What a checkpoint holds of a run: every value that changes during training. The program must provide what does not
-//! change; the settings that must match are stored and compared. How it lies on disk is not decided here.
+//! What a checkpoint holds of a run: every value that changes during training. The program must provide everything
+//! else; the settings that must match are stored and compared. The layout on disk is not defined here.
 
 use super::Run;
 use crate::io::{StateDict, check_state_dict, load_state_dict, state_dict};
@@ -17,10 +17,10 @@ const OPTIMIZER: &str = "optimizer.";
 const AVERAGE: &str = "average.";
 const STOPPING: &str = "stopping.";
 
-/// In what the first rank tells the others: where the checkpoint lies.
+/// In the message of the first rank: the path of the checkpoint.
 const PATH: &str = "path";
 
-/// A checkpoint, where it lies, and what is wrong with newer ones.
+/// A checkpoint, its path, and what is wrong with newer ones.
 type Newest = Option<(PathBuf, Files, Vec<CheckpointError>)>;
 
 impl<T: Float> Run<'_, '_, T> {
@@ -126,7 +126,7 @@ impl<T: Float> Run<'_, '_, T> {
         Ok(())
     }
 
-    /// Restores the saved state. If it is refused, trainer and model are as before.
+    /// Restores the saved state. If it is rejected, trainer and model do not change.
     fn restore(&mut self, path: &std::path::Path, files: Files) -> Result<(), CheckpointError> {
         let Trainer { schedule, callbacks, optimizer, .. } = &*self.trainer;
         let before = (
@@ -211,8 +211,8 @@ impl<T: Float> Run<'_, '_, T> {
     }
 }
 
-/// How a setting differs from the one here: what it is, there and here. Of lists, which have one item per line, the first
-/// item that differs is enough.
+/// Describes how a saved setting differs from the current one. For lists, which have one item per line, only the first
+/// difference is shown.
 pub(super) fn difference(name: &str, there: &str, here: &str) -> Option<[String; 3]> {
     if there == here {
         return None;
@@ -235,7 +235,7 @@ fn read(all: &StateDict, name: &str) -> Option<Vec<f64>> {
     Some(all.get(name)?.get::<f64>()?.to_vec())
 }
 
-/// Whether each parameter or buffer is trainable. A callback may freeze and thaw them.
+/// Whether each parameter or buffer is trainable. A callback may freeze and unfreeze them.
 fn trainable<T: Float>(model: &dyn Model<T>) -> Vec<bool> {
     let mut all = Vec::new();
     model.visit(&mut Path::default(), &mut |_, param| all.push(param.is_trainable()));
@@ -402,7 +402,7 @@ mod tests {
             .quiet()
     }
 
-    /// A checksum proves that the numbers are those that were written, not that they make sense.
+    /// A checksum proves that the numbers are those that were written, not that they are valid.
     #[test]
     fn numbers_that_no_training_has_are_refused() {
         let folder = std::env::temp_dir().join(format!("nn-hostile-{}", std::process::id()));

@@ -1,6 +1,6 @@
 //! The batches of a run whose ranks share the work: each rank runs the passes of its own shards; at each update, the
-//! ranks exchange notes and gradients, and all apply the same update. What they tell each other is decided here; how
-//! gradients are summed is decided by the [`Team`].
+//! ranks exchange notes and gradients, and all apply the same update. This module defines the messages; the [`Team`]
+//! defines how gradients are summed.
 
 use super::Run;
 use super::batch::penalty;
@@ -28,7 +28,7 @@ const STOP: &str = "stop";
 const STEPS: &str = "steps";
 const WEIGHTS: &str = "weights";
 
-/// The prefixes of what is averaged.
+/// The prefixes of averaged tensors.
 const MODEL: &str = "model.";
 const OPTIMIZER: &str = "optimizer.";
 const AVERAGE: &str = "average.";
@@ -88,7 +88,7 @@ impl<T: Float> Run<'_, '_, T> {
         Ok(())
     }
 
-    /// Runs the passes of this rank's shards of a batch. The random numbers of a shard depend on its number alone.
+    /// Runs the passes of this rank's shards of a batch. The random numbers of a shard depend only on its number.
     fn passes(
         &mut self,
         left: &mut dyn Iterator<Item = Result<Samples<T>, DataError>>,
@@ -236,7 +236,7 @@ impl<T: Float> Run<'_, '_, T> {
         Ok(())
     }
 
-    /// Averages what each rank has trained by itself: parameters, buffers, the optimizer's state, and moving averages.
+    /// Averages what each rank has trained separately: parameters, buffers, the optimizer's state, and moving averages.
     fn average_models(&mut self) -> Result<(), TrainError> {
         let Run { trainer, model, step, ema, team, .. } = self;
         let team = team.as_ref().expect(SHARED);
@@ -266,7 +266,7 @@ impl<T: Float> Run<'_, '_, T> {
         Ok(())
     }
 
-    /// The loss and metrics on held-out data, of which each rank evaluates a run of batches.
+    /// The loss and metrics on held-out data; each rank evaluates a contiguous part of the batches.
     pub(super) fn evaluate_together(&self, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
         let Run { trainer, model, team, .. } = self;
         let (Trainer { loss, metrics, settings, .. }, team) = (&**trainer, team.as_ref().expect(SHARED));

@@ -1,6 +1,6 @@
-//! [`Team`]: the ranks of a distributed run, as one of them sees the others. They meet at fixed points of training: before the
-//! first step, at each update, and after each epoch. Each of these begins with a message of every rank, so that a rank
-//! that fails tells the others in the message of its next point, and all end together.
+//! [`Team`]: the ranks of a distributed run, from the viewpoint of one rank. They meet at fixed points of training: before the
+//! first step, at each update, and after each epoch. Each of these begins with a message from every rank, so a rank that
+//! fails reports it in its next message, and all ranks end together.
 
 mod reduce;
 mod sums;
@@ -37,18 +37,18 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Sharing {
-    /// Each rank computes the gradient of one shard of each batch, and the library sums them as it likes. The fastest; the
-    /// bits depend on the number of ranks.
+    /// Each rank computes the gradient of one shard of each batch, and the library sums them in any order. This is the
+    /// fastest, but the bits depend on the number of ranks.
     #[default]
     PerRank,
-    /// Each batch is cut into this many shards, however many ranks there are, and their gradients are summed in a fixed
-    /// order: the same bits on any number of ranks, which may even change when training is
-    /// [resumed](super::Trainer::resume). Smaller shards make less use of the processor, and each rank sends all it has to
-    /// every other: best with as few shards as the largest number of ranks, a power of two.
+    /// Each batch is cut into this many shards, regardless of the number of ranks, and their gradients are summed in a
+    /// fixed order: the same bits on any number of ranks, which may even change when training is
+    /// [resumed](super::Trainer::resume). Smaller shards use the processor less efficiently, and each rank sends its sums
+    /// to every other. Best is the largest number of ranks that you use, a power of two.
     Shards(usize),
     /// Each rank updates its own model with the gradient of its shard, and after this many updates, parameters, buffers and
-    /// the optimizer's state are averaged (local SGD; Stich, 2019): less communication, another course of training. They
-    /// are averaged at the end of each epoch too.
+    /// the optimizer's state are averaged (local SGD; Stich, 2019): less communication, but different results. They are
+    /// also averaged at the end of each epoch.
     LocalSgd(u64),
 }
 
@@ -92,7 +92,7 @@ impl<'d, T: Float> Team<'d, T> {
         Some(Team { collective, sharing, shards, mine, sums, notes, parts, own: Counts::default(), local: 0 })
     }
 
-    /// Returns an error if the settings do not let the work be shared.
+    /// Returns an error if the settings do not allow the work to be shared.
     pub(super) fn check(&self, trainer: &Trainer<'d, T>) -> Result<(), TrainError> {
         let (shards, size, batch) = (self.shards, self.size(), trainer.settings.batch_size);
         let problem = match self.sharing {
@@ -151,7 +151,7 @@ impl<'d, T: Float> Team<'d, T> {
         }
     }
 
-    /// Tells the others that this rank ends with an error, unless they know.
+    /// Tells the others that this rank ends with an error, unless they already know.
     pub(super) fn farewell(&self, error: &TrainError) {
         let known = matches!(error, TrainError::Collective(_) | TrainError::Rank { .. } | TrainError::Ranks { .. });
         if !known {
@@ -162,7 +162,7 @@ impl<'d, T: Float> Team<'d, T> {
         }
     }
 
-    /// Gives every rank what the first one has.
+    /// Sends the first rank's data to every rank.
     pub(super) fn sent_by_first(
         &self,
         dict: impl FnOnce() -> Result<StateDict, TrainError>,

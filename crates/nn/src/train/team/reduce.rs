@@ -8,13 +8,14 @@ use crate::train::error::TrainError;
 use crate::{Parameters, Path};
 use autograd::{Float, Rows, Tensor};
 
-/// Tensors with fewer elements travel together, in buckets of about this many: a message costs time, however short it is.
+/// Tensors with fewer elements are sent together, in buckets of about this many, since even a short message has a fixed
+/// cost.
 const BUCKET: usize = 1 << 18;
 
-/// The places that a gradient or the change of a buffer exists for, on some rank.
+/// The parameters and buffers that have a gradient or a change on some rank.
 #[derive(Debug, Default)]
 pub(in crate::train) struct Places {
-    /// The shapes of those that have all rows.
+    /// The shapes of the dense ones.
     dense: Vec<Option<Vec<usize>>>,
     /// Those of tables whose gradients may have only some rows, and the shapes of the tables.
     tables: Vec<(usize, Vec<usize>)>,
@@ -146,8 +147,8 @@ impl<T: Float> Team<'_, T> {
         Ok(())
     }
 
-    /// The mean over ranks of each tensor of numbers of type `T` or `f64`, except for some; the rest as the first rank has
-    /// it.
+    /// The mean over ranks of each tensor of numbers of type `T` or `f64`, except for some; the rest is taken from the
+    /// first rank.
     pub(in crate::train) fn average(&self, dict: &StateDict, except: &[String]) -> Result<StateDict, TrainError> {
         let mut mean = self.sent_by_first(|| Ok(dict.clone()))?;
         let by = 1.0 / self.size() as f64;
