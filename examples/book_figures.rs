@@ -1,8 +1,8 @@
 //! The figures of the book: every curve is computed here, by the engine that the book explains. The same bits on every
 //! machine.
 //!
-//! `cargo run --release --example book_figures [-- FOLDER]` writes them to `target/book_figures`, or to the folder that is named; the
-//! copies that the book shows are in docs/pictures.
+//! `cargo run --release --example book_figures [-- FOLDER]` writes them to `target/book_figures`, or to the given folder;
+//! docs/pictures has the copies that the book shows.
 
 use nn::init::{Fan, Init, Nonlinearity};
 use nn::layer::{LstmCell, RnnCell};

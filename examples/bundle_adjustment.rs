@@ -1,6 +1,6 @@
-//! Bundle adjustment: where cameras stood and what they saw, from the positions of points in their pictures. Levenberg and
-//! Marquardt's method with a sparse Jacobian: each residual depends on one camera and one point, so a few sweeps give
-//! all derivatives.
+//! Bundle adjustment: finds the poses of cameras and the positions of points from their pictures. Levenberg and
+//! Marquardt's method with a sparse Jacobian: each residual depends on one camera and one point, so a few sweeps give all
+//! derivatives.
 //!
 //! `cargo run --release --example bundle_adjustment [-- --short]`.
 

@@ -1,8 +1,8 @@
 //! A small GPT reads a novel, character by character, and writes. `cargo run --release --example char_gpt [-- --updates N]
 //! [--short]`. docs/experiments.md has the results.
 //!
-//! Unlike the recurrent network of `char_lstm`, it looks back at all characters at once, up to 128 of them. To write, it keeps
-//! the keys and values of what it has read, so that each further character is the work of one.
+//! Unlike the recurrent network of `char_lstm`, it looks back at all characters at once, up to 128 of them. When it writes, it
+//! caches the keys and values of previous characters, so each new character costs one pass over one character.
 //!
 //! Source: Radford et al., *Language models are unsupervised multitask learners* (2019).
 
@@ -32,7 +32,7 @@ const WIDTH: usize = 96;
 const LENGTH: usize = 128;
 const BATCH: usize = 16;
 const RATE: f64 = 3e-3;
-/// Scores are divided by this before sampling: values below 1 make likely characters likelier.
+/// Scores are divided by this before sampling: values below 1 make likely characters more likely.
 const TEMPERATURE: f64 = 0.7;
 
 fn main() -> ExitCode {
@@ -102,7 +102,7 @@ fn bits(model: &CausalLm<f32>, codes: &[usize]) -> Result<f64, Box<dyn Error>> {
     Ok(found.loss / LN_2)
 }
 
-/// The same for a guess by the frequencies of the characters, of which each counts once more.
+/// The same for a guess by character frequencies, with one added to each count.
 fn frequencies(training: &[usize], held_out: &[usize], alphabet: usize) -> f64 {
     let mut counts = vec![1.0; alphabet];
     training.iter().for_each(|&code| counts[code] += 1.0);

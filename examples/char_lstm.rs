@@ -1,6 +1,5 @@
-//! A character-level language model: an LSTM reads a text and predicts after each character how likely each is to come
-//! next. `cargo run --release --example char_lstm [-- --text FILE] [--epochs N] [--short]`. docs/experiments.md has the
-//! results.
+//! A character-level language model: an LSTM reads a text and predicts the probabilities of the next character. `cargo
+//! run --release --example char_lstm [-- --text FILE] [--epochs N] [--short]`. docs/experiments.md has the results.
 //!
 //! The text is split into 32 streams that are read in parallel, 64 characters per step. Derivatives reach back through
 //! those 64 characters: truncated backpropagation through time. The state is carried from step to step; it is a pair of
@@ -35,7 +34,7 @@ const STEPS: usize = 64;
 const WIDTH: usize = 64;
 const HIDDEN: usize = 256;
 const RATE: f64 = 4e-3;
-/// Scores are divided by this before sampling: values below 1 make likely characters likelier.
+/// Scores are divided by this before sampling: values below 1 make likely characters more likely.
 const TEMPERATURE: f32 = 0.7;
 
 fn main() -> ExitCode {

@@ -2,8 +2,8 @@
 //! of infinitely many equal layers (Bai, Kolter and Koltun, *Deep equilibrium models*, 2019). The derivative follows from
 //! the equation, so memory does not grow with the steps of the solver.
 //!
-//! `cargo run --release --example deep_equilibrium [-- --short]`. The gradient is compared with that through 200 layers; then
-//! the layer learns to multiply.
+//! `cargo run --release --example deep_equilibrium [-- --short]`. The gradient is compared with the gradient through 200
+//! layers; then the layer learns to multiply.
 
 mod common;
 

@@ -1,8 +1,8 @@
 //! A deep Q-network learns to balance a pole on a cart. `cargo run --release --example dqn [-- --short]`.
 //! docs/experiments.md has the results.
 //!
-//! The network estimates what each of two pushes is worth. It learns from a memory of past steps, and its targets come from
-//! a second network that follows it slowly. Source: Mnih et al., *Human-level control through deep reinforcement learning*
+//! The network estimates the value of each of two pushes. It learns from a replay memory, and its targets come from a
+//! second network that slowly tracks it. Source: Mnih et al., *Human-level control through deep reinforcement learning*
 //! (2015), with the double targets of van Hasselt et al. (2016).
 
 mod common;
@@ -58,7 +58,7 @@ impl Dqn {
         usize::from(worth.at(&[0, 1]) > worth.at(&[0, 0]))
     }
 
-    /// How far the worth of each push is from its reward plus what is worth most afterward.
+    /// The distance between the value of each push and its reward plus the highest value afterward.
     pub(crate) fn loss<'t>(&self, given: &Given<'t, f32>, pass: &mut Pass<'t, f32>) -> Result<Parts<'t, f32>> {
         let (now, next) = (given.inputs.numbers("now")?, given.inputs.numbers("next")?);
         let action = given.inputs.integers("action")?;
@@ -72,7 +72,7 @@ impl Dqn {
     }
 }
 
-/// What happened in a step.
+/// The record of one step.
 #[derive(Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) now: State,

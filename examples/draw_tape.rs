@@ -1,10 +1,10 @@
-//! Pictures of computations: a neuron and the worked example with both passes side by side, a network with its layers in boxes, and what
-//! a compiled program fused into what. Writes SVG pictures and pages of HTML (open them in a browser: a click on a box shows
-//! its rule and its numbers, and a slider walks the backward pass), and prints the chain rule of the worked example step by
-//! step.
+//! Pictures of computations: a neuron and the worked example with both passes side by side, a network with its layers in boxes,
+//! and the fused steps of a compiled program. Writes SVG pictures and pages of HTML (open them in a browser: a click on a box
+//! shows its rule and its numbers, and a slider walks the backward pass), and prints the chain rule of the worked example step
+//! by step.
 //!
-//! Run with `cargo run --release --example draw_tape`. The files go to `target/tape`, or to the folder that is named. The
-//! pictures of docs/pictures.md are among them.
+//! Run with `cargo run --release --example draw_tape`. The files go to `target/tape`, or to the given folder. They
+//! include the pictures of docs/pictures.md.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The figures of docs/pictures.md: how a classifier divides the plane, activations by depth, the weights of a layer.
 //!
-//! Run with `cargo run --release --example figures`. The files go to `target/figures`, or to the folder that is named.
+//! Run with `cargo run --release --example figures`. The files go to `target/figures`, or to the given folder.
 
 use std::error::Error;
 use std::f64::consts::PI;
@@ -22,7 +22,7 @@ fn write(folder: &Path, name: &str, figure: &impl Figure) -> Result<(), Box<dyn 
     Ok(())
 }
 
-/// Two half circles that reach into each other, with noise, and how a network divides the plane between them.
+/// Two interlocking half circles with noise, and how a network divides the plane between them.
 fn boundary() -> Result<Plot, Box<dyn Error>> {
     const EACH: usize = 120;
     let rng = &mut Rng::new(3);

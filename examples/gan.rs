@@ -1,8 +1,8 @@
 //! Two networks against each other learn to draw points from a ring of eight Gaussians.
 //! `cargo run --release --example gan [-- --short]`. docs/experiments.md has the results.
 //!
-//! The generator turns noise into points, and the critic tells them from real ones. They take turns, each with an optimizer
-//! and a loss of its own: the Wasserstein distance, with a penalty on the norm of the critic's gradient, which is a second
+//! The generator turns noise into points, and the critic distinguishes them from real ones. They take turns, each with its
+//! own optimizer and loss: the Wasserstein distance, with a penalty on the norm of the critic's gradient, which is a second
 //! derivative. Source: Gulrajani et al., *Improved training of Wasserstein GANs* (2017).
 
 mod common;
@@ -38,7 +38,7 @@ impl Gan {
         self.generator.forward(noise, pass)
     }
 
-    /// How far the critic tells real points from drawn ones, and how far its slope is from 1 between them.
+    /// How well the critic separates real points from generated ones, and how far its slope between them is from 1.
     pub(crate) fn critic_loss<'t>(
         &self,
         given: &nn::Given<'t, f32>,

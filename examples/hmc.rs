@@ -2,7 +2,7 @@
 //! compiled function for the log density and its gradient, from slice to slice and without allocation.
 //!
 //! `cargo run --release --example hmc [-- --short]`. Integrating by parts, the posterior mean of wᵢ ∂ ln p / ∂wᵢ is -1 for each
-//! weight; the samples are checked by that, which needs no other sampler.
+//! weight; this checks the samples without another sampler.
 
 mod common;
 
@@ -92,8 +92,8 @@ fn push(x: &mut [f64; WEIGHTS], step: f64, v: &[f64; WEIGHTS]) {
     x.iter_mut().zip(v).for_each(|(x, v)| *x += step * v);
 }
 
-/// The mean, the variance, and the number of independent samples that would tell as much of the mean: n / (1 + 2 Σ ρₖ), where
-/// the autocorrelations ρₖ are summed in pairs while those are positive (Geyer, 1992).
+/// The mean, the variance, and the effective sample size: n / (1 + 2 Σ ρₖ), where the autocorrelations ρₖ are summed in pairs
+/// while those are positive (Geyer, 1992).
 fn moments(x: &[f64]) -> (f64, f64, f64) {
     let n = x.len() as f64;
     let mean = x.iter().sum::<f64>() / n;

@@ -5,9 +5,9 @@
 //! mpirun -n 4 target/release/examples/mlp_mpi
 //! ```
 //!
-//! Every rank prints nothing but its errors; the first one prints the accuracy on the test set and a checksum of the
-//! weights. With `--shards 12`, they are the same to the bit on 1, 2, 3 or 4 ranks, or more. docs/distributed.md explains
-//! the options.
+//! Ranks print only their errors; the first one also prints the accuracy on the test set and a checksum of the weights.
+//! With `--shards 12`, they are the same to the bit on 1, 2, 3 or 4 ranks, or more. docs/distributed.md explains the
+//! options.
 
 mod common;
 

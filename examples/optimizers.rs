@@ -16,7 +16,7 @@ const USAGE: &str = "usage: optimizers [--short]\n  --short  one seed instead of
 type Outcome<T> = Result<T, Box<dyn Error>>;
 type Rule = Box<dyn Optimizer<f32>>;
 type AtRate = fn(f64) -> Rule;
-/// A row name and a constructor for what it names.
+/// The name of a row, and a constructor for its item.
 type Named<F> = (&'static str, F);
 type Training = (Mlp, Trainer<'static, f32>);
 

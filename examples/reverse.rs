@@ -2,7 +2,7 @@
 //! `cargo run --release --example reverse [-- --short]`. docs/experiments.md has the results.
 //!
 //! A batch has two inputs, both integers: the letters to read, and the letters written so far. At each step the decoder
-//! looks back at all that was read. New words are written greedily, and by a beam search. Source: Luong, Pham and Manning,
+//! attends to all input letters. New words are written greedily, and by a beam search. Source: Luong, Pham and Manning,
 //! *Effective approaches to attention-based neural machine translation* (2015).
 
 mod common;
@@ -20,7 +20,7 @@ use wengert::prelude::*;
 const USAGE: &str = "usage: reverse [--short]\n  --short  30 updates instead of 2,000";
 
 const LETTERS: usize = 26;
-/// Stands before the first letter.
+/// The start token.
 const START: i64 = LETTERS as i64;
 const LENGTH: usize = 8;
 const WIDTH: usize = 96;
@@ -60,7 +60,7 @@ impl Reverser {
         }
     }
 
-    /// Writes letter by letter, and keeps this many of the likeliest beginnings.
+    /// Writes letter by letter, and keeps this many of the most likely prefixes.
     fn answer(&self, word: &[usize], width: usize) -> std::result::Result<Beam, Box<dyn Error>> {
         let found = BeamSearch::new(width, LENGTH).run(|beams| -> std::result::Result<_, Box<dyn Error>> {
             let (count, place) = (beams.len(), beams[0].tokens.len());

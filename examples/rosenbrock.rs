@@ -31,8 +31,8 @@ fn valley<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     ((next - x.square()).square() * 100.0 + (1.0 - x).square()).sum()
 }
 
-/// x ← x - (H + λ)⁻¹ g. Where the function would not decrease, the valley bends the other way: λ grows until it does, which turns
-/// the step towards the gradient. Near the minimum λ vanishes.
+/// x ← x - (H + λ)⁻¹ g. If the function would not decrease, λ grows until it does, which turns the step toward the gradient.
+/// Near the minimum λ vanishes.
 fn newton(mut x: Tensor<f64>) -> Result<(), Box<dyn Error>> {
     let mut value = compile(valley);
     let mut curvature = compile(|x| hessian(valley, x)[0][0]);

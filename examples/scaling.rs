@@ -1,7 +1,7 @@
 //! What a distributed step costs, from 2 to 1,000 machines: a model on paper, checked by a simulation of the messages.
 //! `cargo run --release --example scaling`. docs/distributed.md derives the formulas.
 
-/// A network: the seconds that a message takes however short it is, and the bytes per second.
+/// A network: the latency of a message in seconds, and the bandwidth in bytes per second.
 #[derive(Clone, Copy)]
 struct Network {
     name: &'static str,
@@ -54,7 +54,7 @@ impl Ring {
         Ring { network, clocks: vec![0.0; p] }
     }
 
-    /// Every machine sends a message of so many bytes to the one that is `distance` places on.
+    /// Every machine sends a message of this many bytes to the one `distance` places further.
     fn turn(&mut self, distance: usize, bytes: f64) {
         let sent = self.clocks.clone();
         for (machine, clock) in self.clocks.iter_mut().enumerate() {
@@ -103,7 +103,7 @@ impl Ring {
         assert!(known.iter().all(|known| known.iter().copied().eq(0..p)), "every machine knows all");
     }
 
-    /// Three exchanges of a word. In each turn, a machine passes on all that it knows, twice as far as before.
+    /// Three exchanges of a word. In each turn, a machine passes on everything it knows, twice as far as before.
     fn meet(&mut self, _: f64) {
         let p = self.clocks.len();
         for _ in 0..3 {

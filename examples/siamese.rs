@@ -1,4 +1,4 @@
-//! Twins learn what makes two pictures show the same digit, and then tell digits that neither of them has ever seen.
+//! Twin networks learn whether two pictures show the same digit, and then distinguish digits that they have never seen.
 //! `cargo run --release --example siamese [-- --short]`. docs/experiments.md has the results.
 //!
 //! A batch is pairs of pictures, and whether they show the same digit, as a boolean. The same network maps both pictures
@@ -67,7 +67,7 @@ pub(crate) fn pairs(
     FieldDataset::new(inputs, Fields::new().with("same", Tensor::from(same))).expect("as many of each")
 }
 
-/// The share of pairs on whose side of half the margin they belong.
+/// The share of pairs on the correct side of half the margin.
 fn right(trainer: &Trainer<f32>, twins: &Twins, pairs: &FieldDataset<f32>) -> Result<f64, Box<dyn Error>> {
     let outputs = trainer.predict_fields(twins, &pairs.all().inputs)?;
     let (apart, same) = (outputs.numbers(0)?, pairs.all().targets.booleans("same")?);

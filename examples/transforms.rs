@@ -109,7 +109,7 @@ fn joined<'t>(x: &[Var<'t, f32>]) -> Var<'t, f32> {
     Var::concat(&x.iter().map(|x| x.reshape(&[x.shape().iter().product::<usize>()])).collect::<Vec<_>>(), 0)
 }
 
-/// The Jacobian of the net by its input.
+/// The Jacobian of the net with respect to its input.
 fn by_input<'t>(x: Var<'t, f32>, weights: [Var<'t, f32>; 3]) -> Var<'t, f32> {
     let all = [x, weights[0], weights[1], weights[2]];
     jacobian(net, &all)[0]

@@ -17,7 +17,7 @@ const USERS: usize = 120;
 const ITEMS: usize = 80;
 const GENRES: usize = 6;
 const WIDTH: usize = 8;
-/// The standard deviation of what no model can predict.
+/// The standard deviation of the noise, which no model can predict.
 const NOISE: f32 = 0.25;
 
 pub(crate) struct TwoTower {

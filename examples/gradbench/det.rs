@@ -1,5 +1,5 @@
-//! The determinant by expansion along the first row, minor by minor. That takes n! products, which is what the suite is
-//! after; no minor is shared or used twice.
+//! The determinant by expansion along the first row, minor by minor. That takes n! products, as the suite intends; no
+//! minor is shared or reused.
 
 use super::input::{Input, json};
 use super::protocol::{Reply, unknown};

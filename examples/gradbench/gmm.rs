@@ -37,7 +37,7 @@ impl Mixture {
         pieces(n, ((1 << 18) / (k * d)).max(64)).map(|range| self.x.slice_axis(0, range))
     }
 
-    /// What does not depend on the points but on their number: the logarithm of the Wishart density of the precision
+    /// The terms that depend only on the number of points: the logarithm of the Wishart density of the precision
     /// matrices, and of the constant factors of the likelihood.
     fn prior<'t>(&self, parameters: &[Var<'t, f64>]) -> Var<'t, f64> {
         let &[alpha, mu, q, l] = parameters else { unreachable!("the parameters are four") };

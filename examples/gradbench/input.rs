@@ -1,4 +1,4 @@
-//! JSON in and out: what a message gives, checked, as numbers and tensors.
+//! JSON input and output: the contents of a message, checked, as numbers and tensors.
 
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -7,8 +7,8 @@ use wengert::prelude::*;
 
 /// The squared distances of points from their nearest centroids, added up: over the centroids `x[0]` and points `x[1]`.
 ///
-/// Where a point is nearest, a product of matrices tells: |c - p|² is |c|² - 2 c·p plus what all centroids share. The choice
-/// is locally constant, so derivatives only pass through the distance from the chosen one. The points are taken in pieces,
+/// A matrix product finds the nearest centroid: |c - p|² is |c|² - 2 c·p plus a term that all centroids share. The choice is
+/// locally constant, so derivatives only pass through the distance from the chosen one. The points are taken in pieces,
 /// whose distances stay in the cache.
 fn cost<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     let &[centroids, points] = x else { unreachable!("the inputs are two") };

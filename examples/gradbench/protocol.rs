@@ -55,7 +55,7 @@ impl Reply {
     }
 }
 
-/// Answers every line of `messages` by a line of `responses`.
+/// Answers every line of `messages` with a line of `responses`.
 pub fn serve(messages: impl BufRead, mut responses: impl Write) -> IoResult<()> {
     for line in messages.split(b'\n') {
         let line = line?;
@@ -98,7 +98,7 @@ fn failed(error: String, id: &Value) -> Value {
     json!({ "id": id, "success": false, "error": error })
 }
 
-/// A panic of the library about numbers that do not fit together is an error of the message, too.
+/// A panic of the library about inconsistent input is also an error of the message.
 fn evaluated(evaluate: Evaluate, message: &Value) -> Result<Reply, String> {
     let function = message["function"].as_str().ok_or("the message names no function")?;
     let input = Input::new(&message["input"]);

@@ -1,5 +1,5 @@
-//! What the evals share: functions that are recorded and compiled when they are first evaluated, inside the time that is
-//! measured, and replayed from then on.
+//! Code shared by the evals: functions that are recorded and compiled in their first evaluation, within the measured
+//! time, and replayed from then on.
 
 use super::input::{Input, json, text};
 use super::protocol::{Reply, unknown};

@@ -9,8 +9,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Build with the feature `mpi` on a machine that has an MPI, and start with `mpirun -n 4 program`. On a machine without
-//! one, the crate builds too, and [`Mpi::start`] says what is missing.
+//! Build with the feature `mpi` on a machine that has an MPI, and start with `mpirun -n 4 program`. The crate also
+//! builds on a machine without MPI; [`Mpi::start`] then says what is missing.
 //!
 //! [`Trainer::distributed`]: nn::train::Trainer::distributed
 
@@ -35,7 +35,7 @@ pub struct Mpi {
     lost: Mutex<bool>,
 }
 
-/// Why a process is no rank.
+/// Why a process is not a rank.
 ///
 /// ```
 /// use wengert_mpi::{Mpi, MpiError};
@@ -58,7 +58,7 @@ pub enum MpiError {
          Trainer::distributed to train on one process"
     )]
     NoLauncher,
-    /// It has been started before.
+    /// MPI has already been started.
     #[error("MPI can be started only once in a process: keep the first Mpi, and share it by reference")]
     Started,
     /// MPI reports an error.
@@ -73,14 +73,14 @@ impl std::fmt::Debug for MpiError {
     }
 }
 
-/// What launchers tell the processes that they start: those of Open MPI, MPICH and its relatives, and Slurm.
+/// The environment variables that launchers set: those of Open MPI, MPICH and its derivatives, and Slurm.
 const LAUNCHERS: [&str; 5] = ["OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMIX_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"];
 
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// The most elements of one call of MPI, which counts them in an `int`.
+/// The maximum number of elements in one MPI call, which counts them in an `int`.
 const MOST: usize = 1 << 30;
-/// Numbers that are summed at a time: what is received is added while it is in the cache.
+/// Numbers that are summed at a time: received numbers are added while they are in the cache.
 const SUMMED: usize = 1 << 17;
 
 /// The operations, which the ranks compare before each.
@@ -118,7 +118,8 @@ impl Mpi {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Compares what the ranks are about to do, and returns the number that each has with it.
+    /// Checks that all ranks are about to perform the same operation, and returns the number that each rank passed with
+    /// it.
     fn agree(&self, lost: &mut bool, operation: Operation, number: usize) -> Result<Vec<usize>, CollectiveError> {
         let mut all = vec![0; 2 * self.size];
         library::gather_words(&[operation as u64, number as u64], &mut all).map_err(failed("MPI_Allgather"))?;

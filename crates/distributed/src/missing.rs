@@ -1,4 +1,4 @@
-//! The calls of MPI in a program without it: nothing gets here, since [`Mpi::start`](crate::Mpi::start) fails.
+//! The calls of MPI in a program without it. They are never reached, since [`Mpi::start`](crate::Mpi::start) fails.
 
 pub const LINKED: bool = false;
 

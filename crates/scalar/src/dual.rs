@@ -26,7 +26,7 @@ use std::fmt;
 /// Comparisons, casts and rounding act on the value. The components may be dual numbers themselves, for derivatives of
 /// derivatives: see [`Dual2`] and [`HyperDual`].
 ///
-/// An operand that does not move in a direction contributes nothing to that direction, even where its slope is infinite:
+/// An operand whose tangent in a direction is 0 contributes nothing to that direction, even where its slope is infinite:
 /// the square root of the constant 0 is a constant.
 #[derive(Clone, Copy, Debug)]
 pub struct Dual<T, const N: usize> {
@@ -50,7 +50,7 @@ pub type Dual2<T> = Dual<Dual<T, 1>, 1>;
 pub type HyperDual<T, const N: usize> = Dual<Dual<T, N>, N>;
 
 impl<T: Scalar, const N: usize> Dual<T, N> {
-    /// A number that does not move.
+    /// A constant: all its tangents are 0.
     ///
     /// ```
     /// use scalar::Dual;
@@ -80,7 +80,7 @@ impl<T: Scalar, const N: usize> Dual<T, N> {
         Ok(x)
     }
 
-    /// A value that moves with this velocity.
+    /// A value with this tangent.
     ///
     /// ```
     /// use scalar::Dual;

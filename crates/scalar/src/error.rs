@@ -15,7 +15,7 @@ use std::panic::Location;
 /// ```
 pub type Result<V, E = Error> = std::result::Result<V, E>;
 
-/// A scalar that is used where it cannot be.
+/// A scalar that is used where that is not allowed.
 ///
 /// ```
 /// use scalar::{Dual, Error};
@@ -34,7 +34,7 @@ pub enum Error {
     Direction {
         /// The direction as given.
         direction: usize,
-        /// How many there are.
+        /// The number of directions.
         directions: usize,
     },
     /// A tangent that is infinite or NaN.

@@ -1,4 +1,4 @@
-//! `simba`: the traits by which nalgebra, and what builds on it, takes a number for a real one.
+//! `simba`: the traits that make nalgebra, and crates based on it, accept a number as real.
 
 // `SimdValue` declares two unsafe functions. Here they are safe: a number has one lane, whatever the index.
 #![allow(unsafe_code, reason = "the signatures of a trait; there is no unsafe block")]
@@ -245,8 +245,8 @@ field_traits!([T: Scalar + RealField, const N: usize] Dual<T, N>, T);
 field_traits!([T: Scalar + RealField, const K: usize] Taylor<T, K>, T);
 field_traits!([T: Recorded + RealField] Rec<T>, T);
 
-/// A plain number is a number that does not move. The way back is a cast, and acts on the value: nalgebra's exponential takes
-/// it, to choose an order by a norm.
+/// A plain number becomes a constant. The conversion back is a cast and acts on the value: nalgebra's exponential uses it to
+/// choose an order by a norm.
 macro_rules! subsets {
     ($($t:ident)*) => { $(
         impl<T: Scalar + SupersetOf<$t>, const N: usize> SubsetOf<Dual<T, N>> for $t {

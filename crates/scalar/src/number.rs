@@ -1,4 +1,4 @@
-//! What the components of a differentiated number may be, and the rows of the derivative table at such a component.
+//! The possible components of a differentiated number, and the rows of the derivative table at such a component.
 
 use autograd::float::Real;
 use autograd::op::row::{BinaryRow, UnaryRow};
@@ -29,8 +29,8 @@ pub trait Scalar:
     fn algebra(self) -> Self::Algebra;
     #[doc(hidden)]
     fn number(x: Self::Algebra) -> Self;
-    /// The function of a row: at a number with derivatives, by the row's own rule. Its formula would lose what the rule says
-    /// at a kink, since it selects one of two operands that are equal.
+    /// The function of a row: at a number with derivatives, by the row's own rule. Its formula would lose the rule's
+    /// convention at a kink, since it selects one of two equal operands.
     #[doc(hidden)]
     fn unary_row<R: UnaryRow>(self) -> Self;
     #[doc(hidden)]
@@ -158,9 +158,9 @@ macro_rules! numbers {
 }
 numbers!(f32 f64);
 
-/// A number that follows derivatives: what the traits in [`drop_in`](crate::drop_in) build on.
+/// A number that carries derivatives: the basis of the traits in [`drop_in`](crate::drop_in).
 pub(crate) trait Chain: Copy {
-    /// What its value is.
+    /// The type of its value.
     type Part: Scalar;
     /// A number that does not depend on anything.
     fn constant(c: Self::Part) -> Self;

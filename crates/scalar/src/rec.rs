@@ -13,9 +13,9 @@ use std::panic::Location;
 /// A number that is recorded inside a [`Scope`], for derivatives in reverse mode: one sweep gives the derivatives with respect
 /// to any number of variables.
 ///
-/// It is `Copy` and `'static`, so generic code takes it for a plain number. Outside its scope, or on another thread, its
-/// `value` can be read and compared, but computing with it panics. A constant (`S::zero()`, `S::from(2.0)`) is on no tape
-/// and may be used anywhere.
+/// It is `Copy` and `'static`, so generic code can treat it like a plain number. Outside its scope, or on another thread,
+/// its `value` can be read and compared, but computing with it panics. A constant (`S::zero()`, `S::from(2.0)`) is on no
+/// tape and may be used anywhere.
 ///
 /// ```
 /// use num_traits::Float;
@@ -114,7 +114,7 @@ impl<T: Recorded> Drop for Scope<T> {
     }
 }
 
-/// The value and the gradient of a function of any number of variables, in reverse mode, in a scope of its own.
+/// The value and the gradient of a function of any number of variables, in reverse mode, in a separate scope.
 ///
 /// ```
 /// use scalar::{Rec, record};
@@ -230,12 +230,12 @@ impl<T: Recorded> Scalar for Rec<T> {
         Self::constant(T::of(c))
     }
 
-    /// A number on the tape may move, so its derivatives are not known to be 0.
+    /// A number on the tape may have derivatives that are not 0.
     fn vanishes(self) -> bool {
         self.is_constant() && self.value.is_zero()
     }
 
-    /// Its derivatives are known after the sweep only.
+    /// Its derivatives are known only after the sweep.
     #[inline(always)]
     fn all_finite(self) -> bool {
         self.value.is_finite()

@@ -1,6 +1,6 @@
 //! The tape of a thread: for each operation of its open scope, where the operands are and the slopes of the result.
 //!
-//! Every operation of the process has a number of its own, so a number from another scope or thread is always noticed. The
+//! Every operation of the process has a unique number, so a number from another scope or thread is always detected. The
 //! numbers of one scope are consecutive.
 
 use crate::error::{Error, Result, raise};
@@ -61,8 +61,8 @@ pub trait Recorded: Scalar {
     #[doc(hidden)]
     fn with<R>(f: impl FnOnce(&RefCell<Tape<Self>>) -> R) -> R;
 
-    /// Records an operation with these operands and slopes, and returns its number. A function of its own, so that all four
-    /// arrive in registers: what a closure captures goes through memory.
+    /// Records an operation with these operands and slopes, and returns its number. A separate function, so that all four
+    /// arguments are passed in registers: captures of a closure go through memory.
     #[doc(hidden)]
     #[track_caller]
     fn push(a: u64, b: u64, da: Self, db: Self) -> u64;

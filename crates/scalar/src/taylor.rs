@@ -121,8 +121,8 @@ impl<T: Scalar, const K: usize> Taylor<T, K> {
         y.truncate(len)
     }
 
-    /// The series that begins with `value` and whose derivative is the sum of what is `given` and what `rule` says about the
-    /// series itself.
+    /// The series that begins with `value` and whose derivative is the sum of `given` and of `rule` applied to the series
+    /// itself.
     fn solve(value: T, given: Self, rule: impl Fn(Self) -> Self) -> Self {
         let mut y = Self::constant(value).truncate(1);
         for len in 1..=given.len {
@@ -131,8 +131,8 @@ impl<T: Scalar, const K: usize> Taylor<T, K> {
         y
     }
 
-    /// The sum of a[i] b[k - i] over the first `terms` of i. A factor that does not move contributes nothing, even where
-    /// the other is infinite, as in [`Dual`](crate::Dual).
+    /// The sum of a[i] b[k - i] over the first `terms` of i. A coefficient of order 1 or more that is 0 contributes
+    /// nothing, even where the other factor is infinite, as in [`Dual`](crate::Dual).
     fn product(a: &[T], b: &[T], k: usize, terms: usize) -> T {
         let sum = |counts: fn(usize, T) -> bool| {
             (0..terms)

@@ -1,6 +1,6 @@
 //! The transposes of Fourier transforms. That of n complex numbers is symmetric, so its transpose as a map of real and
 //! imaginary parts is its conjugate: the transform in the other direction. Of real numbers, half of the spectrum is kept;
-//! on the way back, each of its numbers counts twice, except those that are their own conjugates.
+//! in the backward pass, each of its numbers counts twice, except those that are their own conjugates.
 
 use crate::float::Float;
 use crate::op::{Op, Transform};

@@ -1,5 +1,5 @@
-//! The rules of [`GatherFold`](Op::GatherFold), which combines the elements that indices send to each position: a group; and
-//! of the products of the other elements of a group, which follow from it.
+//! The rules of [`GatherFold`](Op::GatherFold), which combines the elements that indices assign to each position (a group),
+//! and of the products of the other elements of a group.
 
 use super::Cotangents;
 use super::vjp::indexed;
@@ -59,7 +59,7 @@ pub(super) fn jvp<T: Float, V: Value<T>>(
     }
 }
 
-/// Where the array and the elements are the extremum, and how many of a group are.
+/// The positions at which the array and the elements equal the extremum, and the number of such elements in each group.
 struct Ties<V> {
     own: V,
     these: V,
@@ -98,8 +98,8 @@ fn others<T: Float, V: Value<T>>(axis: usize, index: &Tensor<i64>, x: &[&V]) -> 
 }
 
 /// The cotangents of the inputs of [`GatherOthers`](Op::GatherOthers). The product of others is the derivative of a group's
-/// product by one of its elements. Each of its derivatives is one of that product by several elements, whose order does not
-/// matter: the cotangent of the result is one more direction, in addition to the others or in place of one.
+/// product with respect to one of its elements. Its own derivatives are derivatives of that product with respect to several
+/// elements, in any order: the cotangent of the result is one more direction, in addition to the others or in place of one.
 pub(crate) fn others_vjp<T: Float, V: Value<T>>(
     op: &Op,
     x: &[&V],

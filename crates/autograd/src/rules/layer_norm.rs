@@ -1,5 +1,5 @@
 //! Layer normalization `y = z w + b`, where `z` is the input standardized over the last axes. Its
-//! cotangents are computed by two ops of their own, one pass over memory each, which are differentiable as well.
+//! cotangents are computed by two dedicated ops, one pass over memory each, which are also differentiable.
 
 use super::Cotangents;
 use super::rows::{Slope, add};

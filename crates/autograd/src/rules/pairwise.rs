@@ -1,5 +1,5 @@
-//! The rules of what is computed from the differences between rows. A product of differences is linear in either one, and its
-//! transpose is a weighted sum of the other; so these ops are their own derivatives to any order.
+//! The rules of ops on the differences between rows. A product of differences is linear in each factor, and its transpose is
+//! a weighted sum of the other factor, so this family of ops is closed under differentiation of any order.
 
 use super::{Cotangents, t};
 use crate::float::Float;

@@ -1,5 +1,5 @@
-//! The rule of the pseudoinverse Y = A⁺ among matrices of one rank. A·Y and Y·A project on the columns and the rows of A; what
-//! is outside of these turns the two spaces:
+//! The rule of the pseudoinverse Y = A⁺ among matrices of one rank. A·Y and Y·A project onto the columns and the rows of A;
+//! the components of Ȧ outside them rotate the two spaces:
 //!
 //! Ẏ = -Y·Ȧ·Y + Y·Yᵀ·Ȧᵀ·(I - A·Y) + (I - Y·A)·Ȧᵀ·Yᵀ·Y
 //!

@@ -1,10 +1,11 @@
-//! Recurrent layers over whole sequences. The cotangents are computed by an op of their own, all steps back in one call, whose
-//! weights' part is one product over all steps.
+//! Recurrent layers over whole sequences. A dedicated op computes the cotangents of all steps in one call; the part of the
+//! weights is one product over all steps.
 //!
 //! Further derivatives, and tangents, are those of the steps as operations of the algebra, one after the other: the
 //! equations of the cells are evaluated on [values with tangents](Dual). The cotangent of the steps back is a tangent, too:
-//! with ⟨g, F⟩ for the cotangent g of the states F, the steps back give its gradient by x. The derivative of ⟨q, ∇⟨g, F⟩⟩
-//! by x is the tangent of ∇⟨g, F⟩ along q, because second derivatives are symmetric; that by g is the tangent of F.
+//! for the cotangent g of the states F, the backward steps give the gradient of ⟨g, F⟩ with respect to x. The derivative
+//! of ⟨q, ∇⟨g, F⟩⟩ with respect to x is the tangent of ∇⟨g, F⟩ along q, because second derivatives are symmetric; the one
+//! with respect to g is the tangent of F.
 
 use super::Cotangents;
 use super::dual::Dual;
@@ -186,7 +187,7 @@ impl<V> Steps<V> {
         if reverse { steps - 1 - k } else { k }
     }
 
-    /// Takes all steps. What the state contributes by itself to some gates can be increased by `more`.
+    /// Takes all steps. `more` is added to the contributions of the state alone to some gates.
     fn take<T: Float>(cell: Cell, reverse: bool, [z, w, b, lengths]: [&V; 4], start: Vec<V>, more: Option<&V>) -> Self
     where
         V: Value<T>,

@@ -1,5 +1,5 @@
-//! Functions of rows: softmax, log-softmax, cross-entropy and standardization. The cotangent of each is computed by an
-//! op of its own, in one pass over memory, which is differentiable as well.
+//! Functions of rows: softmax, log-softmax, cross-entropy and standardization. The cotangent of each is computed by a
+//! dedicated op, in one pass over memory, which is also differentiable.
 
 use super::Cotangents;
 use crate::float::Float;

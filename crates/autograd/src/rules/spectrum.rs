@@ -2,7 +2,7 @@
 //!
 //! If w are the eigenvalues of A = V·diag(w)·Vᵀ and g the derivative of a function with respect to them, its derivative
 //! with respect to A is V·diag(g)·Vᵀ. That changes with A in two ways: g changes along the diagonal of VᵀȦV, and the
-//! eigenvectors turn, which multiplies the elements beside the diagonal by (gⱼ - gᵢ) / (wⱼ - wᵢ). Where two eigenvalues
+//! eigenvectors rotate, which multiplies the off-diagonal elements by (gⱼ - gᵢ) / (wⱼ - wᵢ). Where two eigenvalues
 //! coincide, a symmetric function is smooth, and this quotient has a limit: how gⱼ - gᵢ changes when the two are split.
 //! The same holds for the quotients in the derivatives of vectors, if the function is one of the matrix. The sweep that
 //! records a derivative records these changes too, along the direction [`split`].
@@ -185,7 +185,7 @@ impl<V> Turn<V> {
     }
 }
 
-/// What a quotient divides by, of the values of a decomposition.
+/// The divisor of a quotient, given the values of a decomposition.
 #[derive(Clone, Copy, PartialEq)]
 enum Over {
     /// sⱼ - sᵢ
@@ -205,7 +205,7 @@ impl Over {
         }
     }
 
-    /// The sizes of what is combined.
+    /// The sizes of the combined matrices.
     fn sizes<T: Float, V: Value<T>>(self, row: &V) -> V {
         match self {
             Over::Differences | Over::Sums => row.add(&t(row)),

@@ -45,8 +45,8 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(self.reverse(seed, None))
     }
 
-    /// As [`backward`](Var::backward), but with respect to `x` only, which may include computed values. Sweeps only the
-    /// paths that lead to `x`.
+    /// Like [`backward`](Var::backward), but only with respect to `x`, which may include computed values. Sweeps only
+    /// the paths that lead to `x`.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -117,7 +117,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.try_grad_with(seed, x)
     }
 
-    /// As [`grad`](Var::grad), for an output of any shape and a recorded cotangent of that shape.
+    /// Like [`grad`](Var::grad), for an output of any shape and a recorded cotangent of that shape.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -146,7 +146,7 @@ impl<'t, T: Float> Var<'t, T> {
         recorded(self, cotangent, x, partial, Location::caller())
     }
 
-    /// As [`backward`](Var::backward), but reuses the memory of existing gradients.
+    /// Like [`backward`](Var::backward), but reuses the memory of existing gradients.
     ///
     /// ```
     /// let (mut tape, mut gradients) = (autograd::Tape::<f64>::new(), autograd::Gradients::default());
@@ -248,7 +248,7 @@ once! {
     }
 }
 
-/// Adds the derivatives by the rows of a table to the gradients, if it has any.
+/// Adds the derivatives with respect to rows of tables to the gradients, if there are any.
 fn add_table<T: Float>(list: &List<T>, table: u32, lookups: &[Lookup<T>], out: &mut Gradients<T>) {
     let (mut parts, mut nodes) = (Vec::new(), Vec::new());
     for (id, g) in lookups.iter().filter(|(id, _)| list.inputs(*id)[0] == table) {

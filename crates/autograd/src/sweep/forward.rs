@@ -67,7 +67,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// Returns one tensor per direction, of its shape; the Hessian is never formed. The directional derivative is
     /// recorded in forward mode and differentiated in reverse mode (reverse over forward), at the cost of a few
     /// gradients; through eigenvalues and singular values, it is recorded in reverse mode, since only that derivative
-    /// exists where some coincide. The nodes recorded for it are removed from the tape afterwards.
+    /// exists where some of them coincide. The nodes recorded for it are then removed from the tape.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -105,7 +105,7 @@ impl<'t, T: Float> Var<'t, T> {
 }
 
 /// The derivative of a scalar along the directions, recorded. It is recorded from the gradient if `root` depends on the
-/// values of a decomposition: where some coincide, that has a derivative, and a tangent has none.
+/// values of a decomposition: where some coincide, the gradient has a derivative but a tangent does not.
 fn slope<'t, T: Float>(root: Var<'t, T>, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Result<Option<Var<'t, T>>> {
     #[cfg(feature = "linalg")]
     if ties::passes_decomposition(root, directions) {

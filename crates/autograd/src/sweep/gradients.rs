@@ -23,12 +23,12 @@ use smallvec::SmallVec;
 pub struct Gradients<T: Float> {
     /// Sorted by ascending id.
     pub(crate) entries: SmallVec<[(u32, Tensor<T>); 16]>,
-    /// The tables of whose rows `entries` has some.
+    /// The tables for which `entries` has only some rows.
     pub(super) tables: SmallVec<[Table; 1]>,
     pub(crate) stamp: u64,
 }
 
-/// A table of which some rows have derivatives.
+/// A table in which only some rows have derivatives.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     pub(super) id: u32,
@@ -69,8 +69,8 @@ impl<T: Float> Gradients<T> {
         Tensor::try_apply(Op::Expand { shape: x.shape() }, &[&Tensor::scalar(T::zero())])
     }
 
-    /// The derivative with respect to `x`, or `None` if the output does not depend on it (or `x` was not requested). That of
-    /// a [table](crate::Tape::keyed_table) has only some [`rows`](Gradients::rows).
+    /// The derivative with respect to `x`, or `None` if the output does not depend on it (or `x` was not requested). For a
+    /// [table](crate::Tape::keyed_table), it has only some [`rows`](Gradients::rows).
     ///
     /// # Panics
     /// If `x` belongs to another tape.

@@ -1,5 +1,5 @@
-//! One link of the chain at a time: what a node passes on to each of its inputs. A sweep adds these up as it goes; whoever
-//! explains a derivative looks at each by itself.
+//! One link of the chain at a time: what a node passes on to each of its inputs. A sweep adds these up as it goes;
+//! explanations of a derivative inspect each one separately.
 
 use super::Swept;
 use super::backward::structured;

@@ -1,5 +1,5 @@
-//! The sweeps over a tape: backward from an output to what it depends on, forward along the order of recording. Each is
-//! written once for numbers and for recorded values; which op has which rule is not known here.
+//! The sweeps over a tape: backward from an output to the nodes it depends on, forward along the order of recording.
+//! Each is written once for numbers and recorded values, and does not know the rules of individual ops.
 
 mod backward;
 mod forward;

@@ -1,8 +1,8 @@
-//! Cotangents of parts: of slices and of elements picked by index. Each would be written among zeros and added to the
-//! others, so n parts of one value would record n arrays of its size. The parts of a value therefore wait until all have
-//! come. Slices that lie side by side are then concatenated, and many others are added by one op.
+//! Cotangents of parts: of slices and of elements picked by index. Padding each with zeros and adding it to the others
+//! would record n arrays of the full size for n parts. The parts of a value therefore wait until all have arrived.
+//! Adjacent slices are then concatenated, and many other parts are added by one op.
 //!
-//! The sums have the order of a sweep over tensors, which adds each part in place as it comes.
+//! The sums have the order of a sweep over tensors, which adds each part in place when it arrives.
 
 use crate::eval::integers::part;
 use crate::float::Float;
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 /// Number of parts of a value that are added one by one if they overlap.
 const FEW: usize = 64;
 
-/// What picks a part, and the cotangent of the part.
+/// The op that picks a part, and the cotangent of the part.
 type Part<'t, T> = (Op, Var<'t, T>);
 
 /// The parts that wait, by the value that they are parts of.
@@ -27,7 +27,7 @@ pub(super) struct Waiting<'t, T: Float> {
     parts: Vec<Part<'t, T>>,
     /// The axis and, by start, the ranges of slices that do not overlap: where each ends, and which part it is.
     apart: Option<(usize, Ranges)>,
-    /// Number of parts that have come, including those that no longer wait.
+    /// Number of parts that have arrived, including those that no longer wait.
     count: usize,
 }
 
@@ -46,7 +46,7 @@ impl<'t, T: Float> Parts<'t, T> {
     }
 
     /// Whether the parts of value `id` must be added to the others of its cotangent before the next one comes, so that
-    /// elements that both have are summed in order. With many parts that would take too long.
+    /// elements that both have are summed in order. With many parts, that would take too long.
     pub(super) fn settles(&self, id: u32, op: &Op, shape: &[usize]) -> bool {
         let fits = |waiting: &Waiting<T>| waiting.parts.is_empty() || waiting.joined(op, shape).is_some();
         self.0.get(&id).is_some_and(|waiting| waiting.count < FEW && !fits(waiting))
@@ -85,7 +85,8 @@ impl<'t, T: Float> Waiting<'t, T> {
         Waiting { parts: Vec::new(), apart: Some((0, Ranges::new())), count: 0 }
     }
 
-    /// The axis and span of a slice that lies beside all that wait; of none if it overlaps one or is of another kind.
+    /// The axis and span of a slice that does not overlap any waiting part; `None` if it overlaps one or is of another
+    /// kind.
     fn joined(&self, op: &Op, shape: &[usize]) -> Option<(usize, Span)> {
         let Op::Slice { spans } = op else { return None };
         let (axis, ranges) = self.apart.as_ref()?;
@@ -98,7 +99,7 @@ impl<'t, T: Float> Waiting<'t, T> {
         fits.then_some((along, span))
     }
 
-    /// The sum of the parts of a value of the given shape, each written among zeros.
+    /// The sum of the parts of a value of the given shape, each padded with zeros.
     pub(super) fn sum(self, shape: &[usize]) -> Var<'t, T> {
         match (&self.parts[..], self.apart) {
             ([(Op::Slice { spans }, g)], _) => {

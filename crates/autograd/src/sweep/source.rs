@@ -1,4 +1,4 @@
-//! What a sweep backward reads: the list with its values as tensors, or with its nodes as variables; and which nodes take part.
+//! What a backward sweep reads: the list with its values as tensors or its nodes as variables, and which nodes take part.
 
 use super::parts::Parts;
 use super::{Swept, numbers};
@@ -66,8 +66,8 @@ pub(crate) trait Source<T: Float, V: Swept<T>> {
     fn keep_lookup(&self, _id: u32, _table: u32, _g: &V) -> bool {
         false
     }
-    /// Adds the cotangent `g` of a part of node `id`, which `op` picks, in a way that does not take the time of the whole.
-    /// Returns whether it did.
+    /// Adds the cotangent `g` of a part of node `id`, which `op` picks, without a pass over the whole node. Returns
+    /// whether it did.
     fn add_part(&self, _id: u32, _slot: &mut Option<V>, _op: &Op, _g: &V) -> bool {
         false
     }
@@ -86,7 +86,7 @@ pub(super) struct Computed<'a, T: Float> {
     pub(super) list: &'a List<T>,
     /// The marks for chosen variables; without them, all leaves are wanted.
     pub(super) marks: Option<&'a [Mark]>,
-    /// The tables whose rows have derivatives of their own, and what was kept of them.
+    /// The tables with derivatives by rows, and the cotangents kept for them.
     pub(super) tables: &'a [u32],
     pub(super) lookups: RefCell<Vec<Lookup<T>>>,
 }

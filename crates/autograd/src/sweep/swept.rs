@@ -1,5 +1,5 @@
-//! [`Swept`]: what a sweep does with the values it carries, beside applying ops to them. Tensors compute a rule in one pass
-//! and accumulate in place; any other value composes rules from the algebra.
+//! [`Swept`]: what a sweep does with the values it carries, apart from applying ops to them. Tensors compute a rule in one
+//! pass and accumulate in place; any other value composes rules from the algebra.
 
 #[cfg(feature = "linalg")]
 use super::ties;
@@ -58,7 +58,7 @@ pub(crate) trait Swept<T: Float>: Value<T> {
         Self::contribute(slot, Self::binary_rule(op, side, operands).narrow(like));
     }
     /// How this value, the cotangent of the decomposition `y`, changes as the values of `y` split: once if it is one of
-    /// the values only, else twice. Nothing for values that are on no tape, and if a user's op has no forward rule.
+    /// the values only, else twice. Empty for values that are not on a tape, and if a user's op has no forward rule.
     #[cfg(feature = "linalg")]
     fn changes(&self, _y: &Self) -> SmallVec<[Self; 2]> {
         SmallVec::new()

@@ -1,7 +1,7 @@
-//! Decompositions of matrices of which values coincide: eigenvalues, or singular values, or a singular value and 0. A
-//! derivative through their vectors is a limit, which needs to know how cotangents change as the values split. Recorded
-//! cotangents can be asked for that; so where values coincide, derivatives are recorded even if only their numbers are
-//! wanted, and removed from the tape afterwards.
+//! Decompositions of matrices with coinciding values: eigenvalues, singular values, or a singular value and 0. A
+//! derivative through their vectors is a limit, which depends on how cotangents change as the values split. Only
+//! recorded cotangents provide that, so where values coincide, derivatives are recorded even if only their numbers are
+//! needed, and then removed from the tape.
 
 use super::forward;
 use super::gradients::Gradients;
@@ -55,8 +55,8 @@ pub(super) fn slope<'t, T: Float>(root: Var<'t, T>, directions: &[(Var<'t, T>, V
     parts.reduce(|a, b| a + b).map(|sum| sum.reshape(&shape))
 }
 
-/// Whether derivatives of `root` with respect to `x`, or to all variables, pass through the vectors of a decomposition of
-/// which values coincide.
+/// Whether derivatives of `root` with respect to `x`, or to all variables, pass through the vectors of a decomposition
+/// with coinciding values.
 pub(super) fn meets<T: Float>(root: Var<'_, T>, x: Option<&[Var<'_, T>]>) -> bool {
     if !root.tape.list().has_decompositions() {
         return false;
@@ -89,7 +89,7 @@ fn reads_vectors(op: &Op) -> bool {
     }
 }
 
-/// Whether a node is a decomposition of which values coincide, up to half of their digits.
+/// Whether a node is a decomposition with values that coincide up to half of their digits.
 fn is_tied<T: Float>(list: &List<T>, id: u32) -> bool {
     if list.node(id).0 != Code::Structured || !list.structured(id).op.decomposes() {
         return false;

@@ -34,7 +34,7 @@ pub trait DynRule<T: Float>: Send + Sync {
     fn record<'t>(&self, _x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
         unreachable!("{} records no value", self.rule_name())
     }
-    /// The value of `n` samples, which lie along the first axis of the inputs that are `batched`, in a way of its own.
+    /// The value for `n` samples along the first axis of the inputs that are `batched`, by a custom batching rule.
     #[doc(hidden)]
     fn map<'t>(&self, _x: &[Var<'t, T>], _batched: &[bool], _n: usize) -> Option<Result<Var<'t, T>>> {
         None

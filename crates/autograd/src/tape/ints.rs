@@ -11,8 +11,8 @@ use smallvec::smallvec;
 use std::panic::Location;
 
 /// Integers on a [`Tape`]: labels and indices that were put there with [`Tape::integers`], or that an operation found
-/// (`argsort`, `argmax`, [`Var::to_integers`]). A [`Program`](crate::Program) computes them again in every run, or takes
-/// them as input, where it would freeze a plain tensor.
+/// (`argsort`, `argmax`, [`Var::to_integers`]). A [`Program`](crate::Program) recomputes them in every run or takes them
+/// as input, whereas it would freeze a plain tensor.
 ///
 /// ```
 /// use autograd::{Program, Tape, tensor};
@@ -57,8 +57,8 @@ impl<'t, T: Float> Ints<'t, T> {
         self.peek()
     }
 
-    /// The integers, for uses that do not decide anything: an operation that checks them again in every run of a
-    /// program may read them so.
+    /// The integers, for uses that do not influence the recording, such as an operation that checks them again in every
+    /// run of a program.
     pub fn peek(self) -> Tensor<i64> {
         match &self.var.tape.list().structured(self.var.id).op {
             Op::Integers { values, .. } => values.clone(),
@@ -116,7 +116,7 @@ impl<'t, T: Float> Ints<'t, T> {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
-    /// Returns an error in the name of `op` if there is another label. A program checks the labels of every run.
+    /// Returns an error that names `op` if there is another label. A program checks the labels of every run.
     #[track_caller]
     pub fn try_labels(self, op: &'static str, classes: usize, ignored: i64, by: i64) -> Result<Self> {
         self.derive(IntOp::Labels { op, classes, ignored, by })
@@ -130,7 +130,7 @@ impl<'t, T: Float> Ints<'t, T> {
     /// assert!(tape.integers(tensor![0_i64, 2]).try_within("docs", 2).is_err());
     /// ```
     /// # Errors
-    /// Returns an error in the name of `op` for any other. A program checks the integers of every run.
+    /// Returns an error that names `op` for any other. A program checks the integers of every run.
     #[track_caller]
     pub fn try_within(self, op: &'static str, size: usize) -> Result<Self> {
         self.derive(IntOp::Within { op, size })
@@ -156,7 +156,7 @@ impl<'t, T: Float> Ints<'t, T> {
 }
 
 impl<'t, T: Float> Index<Var<'t, T>> {
-    /// The integers on a tape: put there now, unless they are a value on a tape already.
+    /// The integers on a tape: added now, unless they are already on a tape.
     ///
     /// ```
     /// use autograd::{Index, Tape, Var, tensor};

@@ -1,7 +1,7 @@
 //! Decides which values stay in memory: all, unless the tape is lean. A reverse rule reads some of its op's inputs, its
-//! output, or neither. A lean tape drops an array that no rule reads after a while, and recomputes it on demand.
+//! output, or neither. A lean tape drops an array that no rule reads after some delay, and recomputes it on demand.
 //!
-//! It waits because an op recorded soon after may still use the array, which should not be computed twice then.
+//! The delay avoids recomputing an array that an op recorded soon afterward still uses.
 
 use super::list::{Code, List};
 use crate::error::Result;

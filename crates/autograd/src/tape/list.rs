@@ -255,7 +255,7 @@ impl<T: Float> List<T> {
         id
     }
 
-    /// Whether what is recorded now is not computed.
+    /// Whether ops recorded now are not computed.
     pub(crate) fn is_sketch(&self) -> bool {
         self.sketched.is_some()
     }
@@ -355,12 +355,12 @@ impl<T: Float> List<T> {
         }
     }
 
-    /// What the user calls a node.
+    /// The user's name for a node.
     pub(crate) fn given_name(&self, id: u32) -> Option<&str> {
         self.names.get(&id).map(String::as_str)
     }
 
-    /// Gives a node a name; an empty one takes it away.
+    /// Gives a node a name; an empty name removes it.
     pub(super) fn set_name(&mut self, id: u32, name: String) {
         if name.is_empty() {
             self.names.remove(&id);

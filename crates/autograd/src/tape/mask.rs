@@ -1,4 +1,5 @@
-//! [`Mask`]: booleans on a tape, as the numbers 0 and 1, so that they are fused, replayed and stored as any other value.
+//! [`Mask`]: booleans on a tape, as the numbers 0 and 1, so that they are fused, replayed and stored like any other
+//! value.
 
 use super::{Tape, Var};
 use crate::error::{Result, or_panic};
@@ -10,8 +11,8 @@ use std::borrow::Borrow;
 use std::ops::{BitAnd, BitOr, BitXor, Not};
 
 /// Booleans on a [`Tape`]: put there with [`Tape::mask`], or found by comparing variables, such as
-/// [`Var::is_gt`]. A [`Program`](crate::Program) compares again in every run, where it would freeze a `Tensor<bool>`.
-/// A mask has no derivative; what it selects has.
+/// [`Var::is_gt`]. A [`Program`](crate::Program) repeats the comparison in every run, whereas it would freeze a
+/// `Tensor<bool>`. A mask has no derivative, but the values it selects do.
 ///
 /// ```
 /// use autograd::{compile, tensor};
@@ -21,7 +22,7 @@ use std::ops::{BitAnd, BitOr, BitXor, Not};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 ///
-/// A mask that is given anew in every run is an input of the program like any other, as numbers:
+/// A mask that changes from run to run is an ordinary input of the program, given as numbers:
 ///
 /// ```
 /// use autograd::{Program, Tape, tensor};
@@ -116,7 +117,7 @@ impl<'t, T: Float> Mask<'t, T> {
         Value::try_apply(Op::Select, &[&self.var, a.borrow(), b.borrow()])
     }
 
-    /// Whether any element is `true`. This reads the value: a program would freeze what follows from it.
+    /// Whether any element is `true`. This reads the value: a program would freeze everything computed from it in Rust.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -127,7 +128,8 @@ impl<'t, T: Float> Mask<'t, T> {
         self.value().any()
     }
 
-    /// Whether all elements are `true`. This reads the value: a program would freeze what follows from it.
+    /// Whether all elements are `true`. This reads the value: a program would freeze everything computed from it in
+    /// Rust.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();

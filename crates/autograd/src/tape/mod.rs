@@ -1,7 +1,8 @@
 //! The Wengert list: every operation in the order of computation, with its value. Variables are indices into it.
 //!
 //! This file has the public interface. `record` puts ops on the list, which is in `list`, and `keep` decides
-//! which values stay in memory; `reads` notes which are read by plain Rust code, and `sketch` records without computing.
+//! which values stay in memory; `reads` tracks which values plain Rust code reads, and `sketch` records without
+//! computing.
 
 mod custom;
 mod ints;
@@ -123,7 +124,8 @@ impl<T: Float> Tape<T> {
     }
 
     /// Rounds the operands of the matrix products, convolutions and attention that are recorded from now on to a precision.
-    /// Their derivatives round theirs to the same. Products are summed in the element type; all else stays as it is.
+    /// Their derivatives round operands to the same precision. Products are summed in the element type; everything else
+    /// keeps full precision.
     ///
     /// In `f32` and on a CPU with AVX512-BF16, products of [`Bf16`](Precision::Bf16) take about half the time. Elsewhere, and
     /// for [`F16`](Precision::F16), they have the same bits and take longer than those of full precision.
@@ -198,13 +200,13 @@ impl<T: Float> Tape<T> {
         self.leaf(Code::Const, value.into_tensor())
     }
 
-    /// A constant that another line than the caller's is responsible for.
+    /// A constant attributed to a line other than the caller's.
     pub(crate) fn constant_at(&self, value: Tensor<T>, line: &'static Location<'static>) -> Var<'_, T> {
         Var { tape: self, id: record::leaf(self, Code::Const, value, line) }
     }
 
     /// The variable for a key: created with `value` at the first call, returned by later calls until the tape is
-    /// cleared. A parameter used twice in a network is thus one variable.
+    /// cleared. So a parameter used twice in a network is one variable.
     ///
     /// ```
     /// let (tape, weight) = (autograd::Tape::<f64>::new(), autograd::tensor![2.0]);
@@ -219,8 +221,8 @@ impl<T: Float> Tape<T> {
         or_panic(placed(self, key, value, Placed::Variable, Location::caller()))
     }
 
-    /// As [`keyed`](Tape::keyed), but derivatives do not reach it: for frozen parameters and statistics. A value that has
-    /// changed is recorded as another constant.
+    /// Like [`keyed`](Tape::keyed), but derivatives do not reach it: for frozen parameters and statistics. A changed
+    /// value is recorded as another constant.
     ///
     /// ```
     /// let (tape, mean) = (autograd::Tape::<f64>::new(), autograd::tensor![0.5]);
@@ -231,9 +233,9 @@ impl<T: Float> Tape<T> {
         or_panic(placed(self, key, value, Placed::Constant, Location::caller()))
     }
 
-    /// As [`keyed`](Tape::keyed), for a table of which few rows are looked up: where [`take`](Var::take) along the first axis
-    /// is all that is done with it, [`backward`](Var::backward) computes derivatives of [those rows](crate::Gradients::rows)
-    /// alone, in a time that does not depend on the size of the table.
+    /// Like [`keyed`](Tape::keyed), for a table in which few rows are looked up: if it is only used by [`take`](Var::take)
+    /// along the first axis, [`backward`](Var::backward) computes derivatives for [those rows](crate::Gradients::rows) only,
+    /// in a time that does not depend on the size of the table.
     ///
     /// ```
     /// use autograd::{Tape, Tensor, tensor};
@@ -445,7 +447,7 @@ impl<T: Float> Tape<T> {
     }
 }
 
-/// Of a rule that was computed from placeholders: a sketch has no values.
+/// The error of a rule computed from placeholders: a sketch has no values.
 fn needs_values(op: &'static str, error: &Error) -> Error {
     let hint = format!("it needs values, which a sketch does not compute: record it on `Tape::new()` ({error})");
     Error::Argument { op, hint }

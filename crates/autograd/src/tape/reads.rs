@@ -1,5 +1,5 @@
-//! Which values plain Rust code reads, and where. A program would freeze whatever such a read decides, and no derivative
-//! passes through it.
+//! Which values plain Rust code reads, and where. A program would freeze the consequences of such a read, and no
+//! derivative passes through it.
 
 use super::{Tape, Var};
 use crate::float::{Float, once};
@@ -13,7 +13,7 @@ pub(super) struct Reads {
     all: bool,
 }
 
-/// The most reads that are noted for [`Tape::disconnected`] alone.
+/// The maximum number of reads that are noted for [`Tape::disconnected`].
 const FIRST: usize = 1 << 10;
 
 impl Reads {
@@ -23,8 +23,8 @@ impl Reads {
         self.all = false;
     }
 
-    /// Forgets the reads of nodes that were removed, of which `len` are left. A watch remembers: what a read decides is
-    /// frozen even if the node is gone.
+    /// Forgets the reads of removed nodes; `len` nodes are left. A watch keeps them, since a program freezes the
+    /// consequences of a read even if the node is removed.
     pub(super) fn rewind(&mut self, len: usize) {
         if !self.all {
             self.noted.retain(|(id, _)| (*id as usize) < len);
@@ -63,7 +63,7 @@ pub fn watch<T: Float>(tape: &Tape<T>) {
     *tape.reads.borrow_mut() = Reads { noted: Vec::new(), all: true };
 }
 
-/// What was read first, since the watch began, of all that depends on the nodes with the given ids, and where.
+/// The first read since the watch began of a value that depends on the nodes with the given ids, and its line.
 pub(crate) fn read_of<T: Float>(tape: &Tape<T>, given: &[usize]) -> Option<(u32, &'static Location<'static>)> {
     let (list, reads) = (tape.list(), tape.reads.borrow());
     if reads.noted.is_empty() {
@@ -77,7 +77,7 @@ pub(crate) fn read_of<T: Float>(tape: &Tape<T>, given: &[usize]) -> Option<(u32,
     reads.noted.iter().find(|(id, _)| depends.get(*id as usize) == Some(&true)).copied()
 }
 
-/// Says so.
+/// The text of an error for the first such read.
 pub fn first_read<T: Float>(tape: &Tape<T>, given: &[usize]) -> Option<String> {
     let (id, line) = read_of(tape, given)?;
     let (op, file, line) = (Var { tape, id }.op().name(), line.file(), line.line());

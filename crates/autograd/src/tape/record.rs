@@ -1,4 +1,4 @@
-//! How nodes come onto the list, compiled once for each element type: leaves, keyed values, and ops with their values.
+//! Adds nodes to the list, compiled once for each element type: leaves, keyed values, and ops with their values.
 
 use super::list::{Code, List};
 use super::{Inputs, Tape, Var};
@@ -30,7 +30,7 @@ once! {
     }
 
     /// The node of a key. A constant that has changed since is recorded anew; a variable that has changed is an error,
-    /// since it cannot be two nodes, and its derivative would be that at the old value.
+    /// since it cannot be two nodes, and its derivative would be taken at the old value.
     pub(super) fn keyed<T>(
         tape: &Tape<T>,
         key: u64,
@@ -122,7 +122,7 @@ once! {
         Ok(Var { tape, id: structured(tape, op, x.iter().map(|v| v.id).collect(), value, line) })
     }
 
-    /// The value of a node, in memory again if it was let go.
+    /// The value of a node, recomputed if it was dropped.
     pub(crate) fn peek<T>(tape: &Tape<T>, id: u32) -> Tensor<T> {
         Tensor::clone(&tape.filled([id]).value(id))
     }
@@ -139,7 +139,7 @@ pub enum Placed {
     Constant,
 }
 
-/// The node of a keyed value, which a line is responsible for.
+/// The node of a keyed value, attributed to a line.
 ///
 /// # Errors
 /// Returns an error if a variable with this key has another value on the tape.

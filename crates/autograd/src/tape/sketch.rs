@@ -4,14 +4,14 @@ use super::Tape;
 use super::list::Extent;
 use crate::float::Float;
 
-/// What `f` records on the tape is sketched, and removed when `f` returns or panics: for derivatives that are compiled, and
-/// need not be computed and kept before. On a tape with users' rules, which may read values, they are computed.
+/// Records what `f` does as a sketch, which is removed when `f` returns or panics: for derivatives that are compiled and
+/// need not be computed and stored first. On a tape with users' rules, which may read values, they are computed.
 pub fn sketched<T: Float, R>(tape: &Tape<T>, f: impl FnOnce() -> R) -> R {
     let _sketching = Sketching::on(tape);
     f()
 }
 
-/// Takes back what was sketched.
+/// Removes what was sketched.
 struct Sketching<'t, T: Float> {
     tape: &'t Tape<T>,
     before: Extent,

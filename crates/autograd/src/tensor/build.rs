@@ -47,7 +47,7 @@ impl<T: Element> Tensor<T> {
     /// assert_eq!(autograd::Tensor::full(&[2, 2], 7.0), autograd::tensor![[7.0, 7.0], [7.0, 7.0]]);
     /// ```
     /// # Panics
-    /// If memory has no room for the elements.
+    /// If the elements do not fit in memory.
     #[track_caller]
     pub fn full(shape: &[usize], x: T) -> Tensor<T> {
         or_panic(room("full", shape));

@@ -1,10 +1,10 @@
-//! [`Rows`]: some rows of a table, where the rows of a smaller tensor belong.
+//! [`Rows`]: the rows of a table to which the rows of a smaller tensor belong.
 
 use super::Tensor;
 use crate::float::Element;
 
-/// Some rows of a table, each once and in ascending order. The derivative by a table in which only these rows were looked
-/// up is a tensor of as many rows; all others are 0.
+/// Some rows of a table, each once and in ascending order. The derivative with respect to a table in which only these
+/// rows were looked up is a tensor with this many rows; all others are 0.
 ///
 /// ```
 /// use autograd::{Tape, tensor};

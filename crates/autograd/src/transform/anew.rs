@@ -1,6 +1,6 @@
-//! Functions that decide from values: how often a loop runs, how long a step is. Such a function is one node, which is
-//! recorded anew, on a tape of its own, wherever its value or a derivative is wanted. Its recorded derivatives are such
-//! functions too, to any order, so that a program decides again for new values.
+//! Functions that branch on values: how often a loop runs, how long a step is. Such a function is one node, which is
+//! re-recorded on a separate tape whenever its value or a derivative is needed. Its recorded derivatives are such
+//! functions too, to any order, so that a program branches again for new values.
 
 use super::rule::{Recording, Traced, apart, applied, joined, recording, split};
 use super::vmap::mapped;
@@ -11,17 +11,17 @@ use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 use crate::value::Value;
 
-/// The rule of a function that decides from the values of its first inputs.
+/// The rule of a function that branches on the values of its first inputs.
 #[derive(Clone)]
 pub(super) struct Anew<T: Float> {
     pub(super) name: &'static str,
     pub(super) f: Recording<T>,
-    /// How many decide. The others are cotangents and tangents, which no decision reads.
+    /// The number of inputs that it branches on. The others are cotangents and tangents.
     pub(super) deciding: usize,
 }
 
 impl<T: Float> Anew<T> {
-    /// The value, as a node of its own: a loop without a trip is its start.
+    /// The value, as a separate node: a loop without iterations returns its start.
     fn recorded<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
         let y = (self.f)(x)?;
         match x.iter().any(|x| x.id == y.id) {
@@ -30,7 +30,7 @@ impl<T: Float> Anew<T> {
         }
     }
 
-    /// Another function, which decides alike.
+    /// Another function with the same decisions.
     fn alike<F>(&self, f: F) -> Self
     where
         F: for<'t> Fn(&Self, &[Var<'t, T>]) -> Result<Var<'t, T>> + Send + Sync + 'static,
@@ -83,7 +83,7 @@ impl<T: Float> Traced<T> for Anew<T> {
         applied(dot, &all).map(Some)
     }
 
-    /// All samples at once, if all decide alike, as the directions of a Jacobian do.
+    /// All samples at once, if all make the same decisions, like the directions of a Jacobian.
     fn map<'t>(&self, x: &[Var<'t, T>], batched: &[bool], _: usize) -> Option<Result<Var<'t, T>>> {
         if batched[..self.deciding].contains(&true) {
             return None;

@@ -15,25 +15,26 @@ pub enum Mode {
     Forward,
     /// By rows: one cotangent for each element of the output.
     Reverse,
-    /// By as few directions or cotangents as the sparsity pattern allows: columns that never meet in a row share one. For a
+    /// By as few directions or cotangents as the sparsity pattern allows: columns without a common row share one. For a
     /// function of one input.
     Sparse,
-    /// By the way that takes the fewest operations: see [`jacobian_choice`](super::jacobian_choice()).
+    /// By the mode that takes the fewest operations: see [`jacobian_choice`](super::jacobian_choice()).
     Auto,
 }
 
-/// The way that [`jacobian`](super::jacobian()) takes and what the others would cost, in operations: `Display` says why.
+/// The mode that [`jacobian`](super::jacobian()) chooses, and the cost of the others in operations: `Display` explains
+/// the choice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// The way.
+    /// The mode.
     pub mode: Mode,
     /// The number of rows, elements of the output: cotangents that reverse mode takes.
     pub rows: usize,
     /// The number of columns, elements of the inputs: directions that forward mode takes.
     pub columns: usize,
-    /// The number of directions or cotangents that share no place, if the pattern was looked at.
+    /// The number of directions or cotangents without overlaps, if the pattern was computed.
     pub colors: Option<usize>,
-    /// The operations of each way that was counted.
+    /// The operations of each mode that was counted.
     pub costs: Vec<(Mode, u64)>,
 }
 
@@ -60,13 +61,13 @@ impl Display for Choice {
     }
 }
 
-/// From this ratio of rows and columns on, nothing needs to be counted: a sweep takes a few times the function at most.
+/// From this ratio of rows to columns on, counting is unnecessary: a sweep costs at most a few times the function.
 const FAR: usize = 8;
-/// The number of rows and columns from which on the pattern is looked at.
+/// The number of rows and columns from which on the pattern is computed.
 const WIDE: usize = 32;
 
 once! {
-    /// The way with the fewest operations.
+    /// The mode with the fewest operations.
     pub(super) fn choose<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Choice> {
         let size = |x: &Var<'t, T>| x.shape().iter().product::<usize>();
         let (rows, columns) = (size(&y), x.iter().map(size).sum::<usize>());

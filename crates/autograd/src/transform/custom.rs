@@ -43,9 +43,9 @@ where
     by_rule(Reverse { name: "custom_vjp", f: function(f), back: Arc::new(back), inputs: x.len() }, x)
 }
 
-/// Applies `f`, which returns its result and values for the way back; its reverse rule `back` gets those values and the
-/// cotangent g of the result, and returns one cotangent for each input. What the way forward has computed need not be
-/// computed again. Derivatives of the rule itself reach the inputs through the saved values. Forward mode is an error.
+/// Applies `f`, which returns its result and values for the backward pass; its reverse rule `back` gets those values
+/// and the cotangent g of the result, and returns one cotangent for each input. So results of the forward pass need not
+/// be recomputed. Derivatives of the rule itself reach the inputs through the saved values. Forward mode is an error.
 ///
 /// ```
 /// use autograd::{Tape, Var, transform::custom_vjp_saving};

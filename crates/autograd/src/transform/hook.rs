@@ -1,5 +1,5 @@
-//! Hooks: a value whose cotangent is read or replaced on its way back. A hook is a node of the tape, the identity in the
-//! forward direction, so it is replayed, mapped over samples, and differentiated again like any other op.
+//! Hooks: a value whose cotangent is read or replaced in the backward pass. A hook is a node of the tape, the identity
+//! in the forward direction, so it is replayed, mapped over samples, and differentiated again like any other op.
 
 use super::point::call;
 use super::rule::{Function, Traced, applied, check_shape, function};
@@ -10,9 +10,9 @@ use crate::tensor::Tensor;
 use std::sync::Arc;
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The same value, whose cotangent is replaced on its way back: what flows to this value is `f` of what arrives at the
-    /// result. `f` is recorded where derivatives are recorded, so that a program replays it and further derivatives see it.
-    /// Forward mode passes tangents on unchanged.
+    /// The same value, whose cotangent is replaced in the backward pass: this value receives `f` of the cotangent that
+    /// arrives at the result. `f` is recorded where derivatives are recorded, so that a program replays it and higher
+    /// derivatives include it. Forward mode passes tangents on unchanged.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -34,8 +34,8 @@ impl<'t, T: Float> Var<'t, T> {
         or_panic(applied(Replaced { f: function(move |g| f(g[0])) }, &[self]))
     }
 
-    /// The same value, whose cotangent is shown to `f` on its way back: in every backward pass, in every run of a program, and
-    /// when derivatives are recorded.
+    /// The same value, whose cotangent is passed to `f` in every backward pass, in every run of a program, and when
+    /// derivatives are recorded.
     ///
     /// ```
     /// use autograd::{Tape, tensor};

@@ -1,5 +1,5 @@
 //! Implicit functions: the solution of an equation as a function of its parameters, differentiated by the implicit function
-//! theorem. A solver finds the solution; one linear solve gives the derivative, whatever the solver did.
+//! theorem. A solver finds the solution; one linear solve gives the derivative, regardless of the solver.
 
 use super::krylov::least_squares;
 use super::linearized::solve;
@@ -29,7 +29,7 @@ pub enum Method {
         /// How many steps are combined; 5 is common.
         memory: usize,
     },
-    /// The start is the solution, found elsewhere; it is only checked.
+    /// The start is already the solution; it is only checked.
     Given,
 }
 

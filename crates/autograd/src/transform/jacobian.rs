@@ -95,9 +95,9 @@ where
     choose(call("jacobian", &f, &x)?, &x)
 }
 
-/// The Hessian of a scalar function: `hessian(f, x)[i][j]` has the second derivatives by inputs i and j, with the shape of
-/// the former followed by that of the latter. Forward over reverse: the gradient is recorded once, and its derivative read
-/// for all directions together.
+/// The Hessian of a scalar function: `hessian(f, x)[i][j]` has the second derivatives with respect to inputs i and j, with
+/// the shape of the former followed by that of the latter. Forward over reverse: the gradient is recorded once, and its
+/// derivative read for all directions together.
 ///
 /// ```
 /// use autograd::{tensor, transform::hessian};
@@ -164,8 +164,8 @@ fn size<T: Float>(x: Var<'_, T>) -> usize {
     x.shape().iter().product()
 }
 
-/// What `y`, recorded as a linear function of `t`, is for the unit vectors in place of `t`, in the first axis. Unless it is
-/// `kept` on the tape, it is read in parts, so that the values of one part fit in memory.
+/// The values of `y`, recorded as a linear function of `t`, for all unit vectors in place of `t`, along the first axis.
+/// Unless it is `kept` on the tape, it is read in parts, so that the values of one part fit in memory.
 pub(super) fn for_units<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, kept: bool) -> Result<Vec<Var<'t, T>>> {
     let n = size(t);
     let units = Tensor::eye(n).reshape(&ahead(n, &t.shape()));
@@ -196,7 +196,7 @@ fn bytes_of_each<T: Float>(y: &[Var<'_, T>], t: Var<'_, T>) -> usize {
 /// The most bytes of the values that are read for several directions together.
 const PART: usize = 1 << 28;
 
-/// What `y` is for each row of `rows` in place of `t`, in the first axis.
+/// The values of `y` for each row of `rows` in place of `t`, along the first axis.
 pub(super) fn for_each<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, rows: Tensor<T>) -> Result<Vec<Var<'t, T>>> {
     let n = rows.shape()[0];
     let given = vec![(t.id, Batched { var: t.tape.constant(rows), batched: true })];

@@ -5,14 +5,14 @@ use crate::error::Result;
 /// A product with the matrix.
 pub(super) type Product<'p> = &'p dyn Fn(&[f64]) -> Result<Vec<f64>>;
 
-/// The solution of A x = b, or how far it came: the relative residual after so many products.
+/// The solution of A x = b, or the progress: the relative residual after this many products.
 pub(super) struct Outcome {
     pub(super) x: Vec<f64>,
     pub(super) residual: f64,
     pub(super) products: usize,
 }
 
-/// Vectors that GMRES keeps before it starts anew from where it is.
+/// Vectors that GMRES keeps before it restarts.
 const RESTART: usize = 60;
 
 /// GMRES (Saad and Schultz, 1986), for any regular matrix: the least residual in the space of b, A b, A² b, ….

@@ -1,5 +1,5 @@
-//! Transforms: functions of functions. Each takes a user's function of variables, records it, and reads the recording in
-//! another meaning: its derivatives of any order, the function on many samples at once, its power series.
+//! Transforms: functions of functions. Each takes a user's function of variables, records it, and reinterprets the
+//! recording: as its derivatives of any order, as the function on many samples at once, or as its power series.
 //!
 //! | transform | result | cost |
 //! |---|---|---|

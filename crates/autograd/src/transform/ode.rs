@@ -1,6 +1,6 @@
 //! Ordinary differential equations: y′ = f(t, y) from a start, at given times. The steps are a [`scan`](super::scan()), so the
-//! derivatives are those of the steps that were taken (the discrete adjoint). Adaptive steps are decided [anew](super::anew)
-//! from new values.
+//! derivatives are those of the steps that were taken (the discrete adjoint). Adaptive steps are [chosen again](super::anew)
+//! for new values.
 
 use super::anew::Anew;
 use super::point::{Point, call};
@@ -14,7 +14,7 @@ use crate::tensor::Tensor;
 /// How the steps are chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Steps {
-    /// The classical method of Runge and Kutta, of order 4, with so many equal steps between two times.
+    /// The classical method of Runge and Kutta, of order 4, with this many equal steps between two times.
     Rk4(usize),
     /// Dormand and Prince's method of order 5, with steps whose estimated error is at most `atol + rtol · |y|`.
     Adaptive {
@@ -28,8 +28,8 @@ pub enum Steps {
 /// The solution of `y′ = f(t, y, params…)` with y = `start` at the first of the increasing `times`: its values at all times,
 /// along a new first axis. The function gets t (a scalar), y, and the parameters, and returns the slope, of the shape of y.
 ///
-/// With adaptive steps, the sizes of the steps follow from the values and count as constants in derivatives. A program chooses
-/// them again for new values, and [`vmap`](super::vmap()) for each sample.
+/// With adaptive steps, step sizes are computed from the values and count as constants in derivatives. A program chooses them
+/// again for new values, and [`vmap`](super::vmap()) for each sample.
 ///
 /// ```
 /// use autograd::{tensor, transform::{Steps, grad, odeint}};

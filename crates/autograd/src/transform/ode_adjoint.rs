@@ -1,5 +1,4 @@
-//! Differential equations with the continuous adjoint: the cotangent of a solution solves an equation of its own, backward in
-//! time.
+//! Differential equations with the continuous adjoint: the cotangent of a solution solves another equation, backward in time.
 
 use super::ode::{OP, Steps, check_times, try_odeint};
 use super::point::{Point, call};
@@ -9,14 +8,14 @@ use crate::float::Float;
 use crate::tape::Var;
 use crate::tensor::{Shape, Tensor};
 
-/// The solution that [`odeint`](super::odeint()) gives, differentiated by the continuous adjoint: the cotangent of the solution follows a
-/// differential equation of its own, which is solved backward in time by the same kind of steps (Pontryagin, 1962; Chen et
+/// The solution that [`odeint`](super::odeint()) gives, differentiated by the continuous adjoint: the cotangent of the solution
+/// follows another differential equation, which is solved backward in time by the same kind of steps (Pontryagin, 1962; Chen et
 /// al., *Neural ordinary differential equations*, 2018).
 ///
-/// The backward pass stores nothing of the way, only the values at `times`; its result is that of the equation, and differs
-/// from the derivative of the steps by the error of the steps. [`odeint`](super::odeint()) gives the derivative of the steps exactly, at the
-/// cost of one carry for each. Forward mode is that of the steps. A program chooses adaptive steps again for new values, both
-/// of the solution and of its adjoint.
+/// The backward pass stores no intermediate steps, only the values at `times`; its result is that of the equation, and differs
+/// from the derivative of the steps by the error of the steps. [`odeint`](super::odeint()) gives the derivative of the steps
+/// exactly, at the cost of one carry for each. Forward mode is that of the steps. A program chooses adaptive steps again for
+/// new values, both of the solution and of its adjoint.
 ///
 /// ```
 /// use autograd::{tensor, transform::{Steps, grad, odeint_adjoint}};

@@ -85,9 +85,9 @@ where
     Ok(all.swap_remove(0))
 }
 
-/// The sum of all samples' gradients, each scaled down to a norm of at most `most` first, as private training needs it (Abadi
-/// et al., *Deep learning with differential privacy*, 2016). Takes the time of [`per_sample_norm`] and of one gradient of a
-/// weighted batch: no sample's gradient is formed.
+/// The sum of all samples' gradients, each first scaled down to a norm of at most `most`, for differentially private training
+/// (Abadi et al., *Deep learning with differential privacy*, 2016). Takes the time of [`per_sample_norm`] and of one gradient
+/// of a weighted batch: no sample's gradient is formed.
 ///
 /// ```
 /// use autograd::{tensor, transform::clipped_grad};
@@ -192,8 +192,8 @@ once! {
     }
 }
 
-/// How the squared norm of a gradient is found: from its elements, or from the factors of the product that it is, Σ aᵢ bᵢᵀ, and
-/// the axis of each along which its columns lie.
+/// How the squared norm of a gradient is computed: from its elements, or from the factors of its product Σ aᵢ bᵢᵀ, each with
+/// the axis of its columns.
 enum Square {
     Whole(u32),
     Product { factors: [u32; 2], columns: [usize; 2] },

@@ -25,7 +25,7 @@ pub(super) type Work<'w, T> = dyn for<'t> Fn(&[Var<'t, T>]) -> Result<Vec<Var<'t
     note = "pass tensors by reference, `&[&x, &y]`, or variables, `&[x, y]`"
 )]
 pub trait Point<T: Float>: Sized {
-    /// What results from such inputs: tensors from tensors, variables from variables.
+    /// The type of the results: tensors for tensors, variables for variables.
     type Out;
 
     /// Whether the results stay on the tape, to be differentiated again.

@@ -1,5 +1,5 @@
-//! Reading a recording in another meaning: what follows from given nodes is applied to other values than those on the tape,
-//! op by op, in the order of recording.
+//! Reinterpreting a recording: the ops that depend on given nodes are applied to values other than those on the tape, one
+//! by one, in the order of recording.
 
 use crate::error::Result;
 use crate::float::Float;
@@ -16,18 +16,17 @@ pub(super) struct Step<'a, T: Float> {
     pub(super) rule: Option<Arc<dyn DynRule<T>>>,
 }
 
-/// A meaning of the values of a recording.
+/// An interpretation of the values of a recording.
 pub(super) trait Meaning<'t, T: Float> {
     type Value: Clone;
-    /// The result of an op that reads at least one given value, or something that follows from one; its recorded value
-    /// has this shape.
+    /// The result of an op that depends on at least one given value; its recorded value has this shape.
     fn apply(&self, step: &Step<'_, T>, x: &[Self::Value], shape: &[usize]) -> Result<Self::Value>;
-    /// The meaning of a value that does not follow from the given ones.
+    /// The interpretation of a value that does not depend on the given ones.
     fn shared(&self, x: Var<'t, T>) -> Self::Value;
 }
 
-/// The meaning of `wanted`, all nodes of `source`, where some nodes are given. What does not follow from those is read from
-/// `source` if it is the tape `onto`, and recorded there again if not.
+/// The interpretation of `wanted`, all nodes of `source`, where some nodes are given. Nodes that do not depend on those are
+/// read from `source` if it is the tape `onto`, and otherwise recorded there again.
 pub(super) fn read<'t, T: Float, M: Meaning<'t, T>>(
     source: &Tape<T>,
     onto: &'t Tape<T>,
@@ -62,7 +61,7 @@ pub(super) fn read<'t, T: Float, M: Meaning<'t, T>>(
     Ok(wanted.iter().map(|&id| values[id as usize].clone().unwrap_or_else(|| meaning.shared(plain.at(id)))).collect())
 }
 
-/// The nodes that follow from the given ones.
+/// The nodes that depend on the given ones.
 pub(super) fn following<T: Float, V>(source: &Tape<T>, given: &[Option<V>]) -> Vec<bool> {
     let list = source.list();
     let mut depends: Vec<bool> = given.iter().map(Option::is_some).collect();
@@ -72,7 +71,7 @@ pub(super) fn following<T: Float, V>(source: &Tape<T>, given: &[Option<V>]) -> V
     depends
 }
 
-/// The nodes that `wanted` follows from, up to the given ones.
+/// The nodes that `wanted` depends on, up to the given ones.
 fn leading<T: Float, V>(source: &Tape<T>, given: &[Option<V>], wanted: &[u32]) -> Vec<bool> {
     let list = source.list();
     let mut needed = vec![false; given.len()];
@@ -85,7 +84,7 @@ fn leading<T: Float, V>(source: &Tape<T>, given: &[Option<V>], wanted: &[u32]) -
     needed
 }
 
-/// The nodes whose meaning is their value.
+/// The nodes that represent their own value.
 struct Plain<'s, 't, T: Float> {
     source: &'s Tape<T>,
     onto: &'t Tape<T>,
@@ -123,7 +122,7 @@ impl<'t, T: Float> Plain<'_, 't, T> {
         Ok(())
     }
 
-    /// A leaf is a constant elsewhere, unless it has a key, by which it is found.
+    /// On another tape, a leaf becomes a constant, unless it has a key, by which it is found.
     fn leaf(&self, id: u32) -> Var<'t, T> {
         let key = self.source.keys().into_iter().find(|(_, var)| var.id == id);
         let value: Tensor<T> = Var { tape: self.source, id }.peek();

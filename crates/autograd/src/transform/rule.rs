@@ -1,5 +1,5 @@
-//! Rules that are written over variables: a value, a pull-back and a push-forward, each a recording. [`ByVars`] makes a user's
-//! op of them. Where tensors are wanted, they are recorded on a tape of their own.
+//! Rules that are written over variables: a value, a pull-back and a push-forward, each a recording. [`ByVars`] turns them
+//! into a user's op. Where tensors are needed, they are recorded on a separate tape.
 
 use super::point::Point;
 use super::vmap::mapped;
@@ -23,7 +23,7 @@ where
     Arc::new(f)
 }
 
-/// What records a value at variables, or says why it cannot.
+/// Records a value at variables, or returns an error.
 pub(super) type Recording<T> = Arc<dyn for<'t> Fn(&[Var<'t, T>]) -> Result<Var<'t, T>> + Send + Sync>;
 
 /// Such a function.
@@ -80,7 +80,7 @@ pub(super) trait Traced<T: Float>: Send + Sync + 'static {
     }
 }
 
-/// Does some work on variables of a tape of its own, and returns the values.
+/// Runs a function on variables of a separate tape, and returns the values.
 pub(super) fn apart<T: Float, F>(x: &[&Tensor<T>], work: F) -> Result<Vec<Tensor<T>>>
 where
     F: for<'t> FnOnce(&[Var<'t, T>]) -> Result<Vec<Var<'t, T>>>,
@@ -172,7 +172,8 @@ impl<T: Float, R: Traced<T>> DynRule<T> for ByVars<R> {
 }
 
 /// The cotangents of a rule as one node: its inputs are those of the rule, its result and the cotangent of that; its value is
-/// all cotangents, one after another, computed apart. Its own derivatives are those of the recorded value of the rule.
+/// all cotangents, concatenated, computed on a separate tape. Its own derivatives are those of the recorded value of the
+/// rule.
 struct Adjoint<R> {
     of: R,
 }
@@ -230,7 +231,7 @@ impl<T: Float, R: Traced<T>> Traced<T> for Adjoint<R> {
         self.of.records()
     }
 
-    /// The result is recorded again, as a function of the inputs: nothing depends on the given one.
+    /// The result is recorded again as a function of the inputs, so nothing depends on the given one.
     fn record<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
         let (inputs, [_, g]) = x.split_last_chunk().expect("a result and a cotangent");
         joined(&self.of.record(inputs)?.grad_with(*g, inputs, true))

@@ -1,5 +1,5 @@
-//! `scan`: a loop that carries a value from step to step, as one node of the tape. The way back recomputes the loop piece by
-//! piece, so that only one piece and the carries are in memory (Griewank and Walther, *Revolve*, 2000).
+//! `scan`: a loop that carries a value from step to step, as one node of the tape. The backward pass recomputes the loop
+//! piece by piece, so that only one piece and the carries are in memory (Griewank and Walther, *Revolve*, 2000).
 
 use super::point::{Point, call};
 use super::rule::{Function, Traced, adjoint, applied, by_rule, check_shape, function};
@@ -14,9 +14,9 @@ use std::ops::Range;
 /// All carries of a loop over the first axis of `xs`: `carry[k] = body(carry[k - 1], xs[k], params…)`, stacked along a new first
 /// axis. The body gets the carry first, then the step's slice of `xs`, then the parameters, and returns the next carry.
 ///
-/// The loop is one node, and so is its gradient if that is recorded. In the backward pass it is recomputed in `pieces` pieces, of
-/// which one is recorded at a time: memory for the recording of one piece instead of the whole, at the cost of one more
-/// forward computation. Derivatives of derivatives record all steps.
+/// The loop is one node, and so is its gradient if that is recorded. In the backward pass it is recomputed in `pieces` pieces,
+/// one at a time: this needs memory for the recording of one piece instead of the whole loop, at the cost of one more forward
+/// computation. Derivatives of derivatives record all steps.
 ///
 /// ```
 /// use autograd::{Tape, tensor, transform::scan};
@@ -53,8 +53,8 @@ where
     by_rule(Loop { body: function(body), pieces: pieces.max(1), kept: Kept::All }, &x)
 }
 
-/// The last carry of a [`scan`], for loops of which nothing else is wanted: only the carries between two pieces are kept, and
-/// one piece is recorded at a time in the backward pass. So 10,000 steps in 100 pieces take the memory of 200.
+/// The last carry of a [`scan`], for loops where only the end matters: it stores only the carries between pieces, and records
+/// one piece at a time in the backward pass. So 10,000 steps in 100 pieces take the memory of 200.
 ///
 /// ```
 /// use autograd::{tensor, transform::{fold, grad}};

@@ -2,9 +2,8 @@
 //!
 //! A linear op maps coefficients to coefficients, and a product convolves them. Every other op `y = f(x)` follows from its
 //! own forward rule `y′ = f′(x) x′`, recorded once: coefficient k of y is coefficient k - 1 of that expression, divided by
-//! k. The expressions for exp, tanh, sin and their kin lead back to values that exist already, so the rules of the
-//! table are all that is needed, and n coefficients take O(n²) operations (Griewank and Walther, *Evaluating Derivatives*,
-//! chapter 13).
+//! k. The expressions for exp, tanh, sin and similar functions lead back to existing values, so the rules of the table
+//! suffice, and n coefficients take O(n²) operations (Griewank and Walther, *Evaluating Derivatives*, chapter 13).
 
 use super::point::{Point, call, check_shapes};
 use super::read::{self, Step};
@@ -85,7 +84,7 @@ struct Series<'e, 't, T: Float> {
     /// The function, and the expressions for the slopes of its nodes. Nothing is computed there.
     symbols: &'e Tape<T>,
     onto: &'t Tape<T>,
-    /// The coefficients that are known, by node.
+    /// The known coefficients, by node.
     known: HashMap<(u32, usize), Coefficient<'t, T>>,
     /// Of a symbol that stands for the slope of a node: that node.
     slope_of: HashMap<u32, u32>,
@@ -97,7 +96,7 @@ struct Series<'e, 't, T: Float> {
     alike: HashMap<SmallVec<[u32; 4]>, Vec<u32>>,
 }
 
-/// How the coefficients of a result follow from those of the inputs.
+/// How the coefficients of a result are computed from those of the inputs.
 enum Law {
     /// Only the value depends on the inputs, and only on their values.
     Constant,
@@ -172,7 +171,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         Series { symbols, onto, known, slope_of, slope, expression, first, alike }
     }
 
-    /// Copies the recording of `y` as symbols, from the inputs `x`, which move along `t`. Values that do not follow from
+    /// Copies the recording of `y` as symbols, from the inputs `x`, which move along `t`. Values that do not depend on
     /// those become symbols too.
     fn copy(&mut self, y: Var<'t, T>, x: &[Var<'t, T>], t: &[Var<'t, T>]) -> Result<u32> {
         let mut copies: HashMap<u32, Var<'e, T>> = HashMap::new();

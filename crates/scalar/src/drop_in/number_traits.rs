@@ -1,6 +1,6 @@
 //! What is not a function.
 
-/// What is not a function: comparisons, casts and constants, which act on the value; sums and products.
+/// Traits other than functions: comparisons, casts and constants, which act on the value; sums and products.
 macro_rules! number_traits {
     (
         [$($p:tt)*] $X:ty, $T:ty,

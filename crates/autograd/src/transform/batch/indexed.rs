@@ -1,4 +1,4 @@
-//! Ops that read integers. Integers that all samples share are used as they are; those of each sample have the axis of the
+//! Ops that read integers. Integers that all samples share are used unchanged; per-sample integers have the axis of
 //! samples in front.
 
 use super::super::read::record;
@@ -124,7 +124,7 @@ pub(super) fn cross_entropy<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usiz
     Ok(y.reshape(&[n, rows, classes]))
 }
 
-/// Integers that follow from those or from numbers of each sample.
+/// Integers computed from integers or numbers of each sample.
 pub(super) fn integers<'t, T: Float>(from: &IntOp, x: &Batched<'t, T>, n: usize) -> Result<Var<'t, T>> {
     let from = match from {
         IntOp::Given => unreachable!("it has no input"),

@@ -161,7 +161,7 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
     }
 }
 
-/// A user's op: in its own way, or as a rule whose recordings are read for all samples, or else sample by sample.
+/// A user's op: by its own batching rule, or by reading its recording for all samples, or else sample by sample.
 fn by_rule<'t, T: Float>(
     rule: &Arc<dyn DynRule<T>>,
     step: &Step<'_, T>,
@@ -176,7 +176,7 @@ fn by_rule<'t, T: Float>(
     }
 }
 
-/// A user's op of which nothing is recorded.
+/// A user's op without a recording.
 fn one_by_one<'t, T: Float>(step: &Step<'_, T>, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t, T>> {
     let sample = |x: &Batched<'t, T>, i| if x.batched { x.var.index_axis(0, i as isize) } else { x.var };
     let each = (0..n).map(|i| read::apply(step, &vars(x, |x| sample(x, i))));

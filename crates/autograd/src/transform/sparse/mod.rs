@@ -1,5 +1,5 @@
-//! Sparse Jacobians and Hessians: which derivatives can differ from zero is read off the recording, columns that never meet
-//! in a row get one color, and one direction for each color gives all derivatives.
+//! Sparse Jacobians and Hessians: the recording determines which derivatives can differ from zero, columns without a common
+//! row get the same color, and one direction for each color gives all derivatives.
 
 mod color;
 mod pattern;
@@ -19,9 +19,9 @@ pub use pattern::Pattern;
 /// Which elements of the output of a function can depend on which elements of its input: the rows and columns of the Jacobian
 /// that can differ from zero, whatever the values are.
 ///
-/// Elementwise functions, selections, views, sums, products and cumulative ops are followed element by element. An index that
-/// follows from the values, as in sorting, may name any element of its axis. A convolution, a pooling and a user's rule count
-/// as dense.
+/// Elementwise functions, selections, views, sums, products and cumulative ops are followed element by element. An index
+/// computed from values, as in sorting, may refer to any element of its axis. Convolutions, pooling and users' rules count as
+/// dense.
 ///
 /// ```
 /// use autograd::{tensor, transform::sparsity};
@@ -47,7 +47,7 @@ struct Compressed<T: Float> {
     pattern: Pattern,
     colors: usize,
     program: Program<T>,
-    /// Where each value stands in the result of the program.
+    /// The position of each value in the result of the program.
     places: Vec<usize>,
     values: Vec<T>,
     /// The shape of the dense matrix: that of the output, then that of the input.

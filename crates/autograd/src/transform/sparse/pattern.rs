@@ -132,7 +132,8 @@ impl Pattern {
 }
 
 once! {
-    /// The pattern of the derivative of `y` by `x`. If only a `sparse` one is wanted, `None` as soon as that of a node is not.
+    /// The pattern of the derivative of `y` with respect to `x`. If only a `sparse` one is needed, `None` as soon as the
+    /// pattern of a node is not sparse.
     pub(super) fn of<'t, T>(y: Var<'t, T>, x: Var<'t, T>, sparse: bool) -> Option<Pattern> {
         let list = y.tape.list();
         let n: usize = x.shape().iter().product();
@@ -172,7 +173,7 @@ once! {
     }
 }
 
-/// Matrices of so many elements are not worth a search for sparsity.
+/// Matrices with fewer elements are not worth a search for sparsity.
 const SMALL: usize = 1 << 10;
 
 /// An input of an op.
@@ -406,7 +407,7 @@ fn groups(x: &[Operand], axes: AxisSet, shape: &[usize], n: usize) -> Rc<Pattern
     Rc::new(all)
 }
 
-/// Each element depends on those before it along an axis, or behind it.
+/// Each element depends on those before it along an axis, or after it.
 fn running(x: &[Operand], axis: usize, reverse: bool, shape: &[usize], n: usize) -> Rc<Pattern> {
     let (len, inner) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
     let mut all = Pattern::new(n);
