@@ -193,7 +193,7 @@ impl Collective for Mpi {
         let mut lost = self.lock();
         let lengths = self.agree(&mut lost, Operation::Gather, bytes.len())?;
         if lengths.iter().sum::<usize>() > MOST {
-            // One after the other, since their places in one list would not fit into an `int`.
+            // One after the other, since their positions in one list would not fit into an `int`.
             let part = |(rank, length): (usize, &usize)| {
                 let mut part = if rank == self.rank { bytes.to_vec() } else { vec![0; *length] };
                 self.send(rank, &mut part).map(|()| part)
@@ -222,7 +222,7 @@ impl Drop for Mpi {
             library::abort();
             return;
         }
-        // Those who still wait for this rank learn that it leaves; then all end.
+        // Ranks that still wait for this one learn that it leaves; then all end.
         let mut lost = self.lock();
         if !*lost {
             let _ = self.agree(&mut lost, Operation::Leave, 0);

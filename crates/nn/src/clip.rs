@@ -94,7 +94,7 @@ impl Norm {
     fn clipped(&self, max: f64) -> Option<[f64; 2]> {
         let factor = max / self.power / (self.root + 1e-6 / self.power);
         let exceeds = factor < 1.0 || factor.is_nan();
-        // The whole factor may be too small for its digits, though neither of the two is.
+        // The product of the two factors may underflow and lose digits, though neither factor does.
         exceeds.then(|| [1.0 / self.power, max / (self.root + 1e-6 / self.power)])
     }
 }

@@ -152,7 +152,7 @@ impl<T: Scalar> Tape<T> {
         bars[y] = T::one();
         for place in (1..=y).rev() {
             let g = bars[place];
-            // What the result does not depend on contributes nothing, even where a slope is infinite.
+            // Operands that the result does not depend on contribute nothing, even where a slope is infinite.
             if g.is_zero() {
                 continue;
             }
@@ -160,7 +160,7 @@ impl<T: Scalar> Tape<T> {
             bars[a as usize] += g * da;
             bars[b as usize] += g * db;
         }
-        // A constant has no derivative, and neither has what was recorded after y.
+        // Constants have no derivative, and neither do values recorded after y.
         bars[0] = T::zero();
         x.map(|x| self.bars.get(self.place(x) as usize).copied().unwrap_or(T::zero())).collect()
     }

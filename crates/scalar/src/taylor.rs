@@ -233,7 +233,7 @@ impl<T: Scalar, const K: usize> Chain for Taylor<T, K> {
             rule(Reads(false), Reads(false), Reads(true), Reads(false)).0
         };
         let again = (moves.0 && reads(R::cotangent_a), moves.1 && reads(R::cotangent_b));
-        // A side that does not read y is evaluated once.
+        // An expression that does not read y is evaluated once.
         let mut given = zero;
         if moves.0 && !again.0 {
             given += side_a(zero);

@@ -12,7 +12,7 @@ const SCRIPT: &str = include_str!("page.js");
 pub(super) fn write(scene: &Scene, title: &str) -> String {
     let parts = [("$style", STYLE.to_owned()), ("$data", data(scene)), ("$script", SCRIPT.to_owned())];
     let page = PAGE.replace("$title", &xml(title));
-    // The parts hold texts of the user's, in which nothing is to be replaced.
+    // The parts contain the user's texts, in which nothing must be replaced.
     let (mut out, mut rest) = (String::new(), page.as_str());
     for (mark, part) in parts {
         let (before, after) = rest.split_once(mark).unwrap_or((rest, ""));

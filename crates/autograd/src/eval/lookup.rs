@@ -138,7 +138,7 @@ mod tests {
             let (rows, sums) = Rows::sum(&[(index.clone(), x.clone())], &[size, width]);
             assert_eq!(rows.dense(&sums), dense, "{size} {width} {count}");
             assert!(rows.index().iter().all(|row| index.iter().any(|other| other == *row)));
-            // Cut into parts, it is the same sum.
+            // Cut into parts, the sum is the same.
             let half = count / 2;
             let part = |from, to| (index.slice_axis(0, from..to), x.slice_axis(0, from..to));
             assert_eq!(Rows::sum(&[part(0, half), part(half, count)], &[size, width]), (rows, sums));

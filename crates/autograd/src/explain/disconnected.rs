@@ -149,7 +149,7 @@ fn breaks(
     if !active[x] && !matches!(raw[x].op, Op::StopGradient) {
         return Some(vec![at(Cause::Constant, x)]);
     }
-    // The values that a derivative can pass from back to x, and the edges at which it cannot.
+    // The values from which a derivative can pass back to x, and the edges that block it.
     let (mut passes, mut found) = (vec![false; raw.len()], Vec::new());
     passes[x] = true;
     for id in x + 1..raw.len() {

@@ -149,7 +149,7 @@ once! {
                 _ => (),
             }
         }
-        // An infinite constant is no fault by itself: a mask of scores has such elements.
+        // An infinite constant is not necessarily a fault: a mask of scores has such elements.
         let last = tape.len().checked_sub(1).and_then(|last| stray(&list.value(last as u32)));
         leaf.filter(|leaf| leaf.value.is_nan() || last.is_some())
     }

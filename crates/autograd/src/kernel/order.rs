@@ -97,7 +97,7 @@ fn by_digits<K: Copy + Default>(row: &mut [K], spare: &mut Vec<K>, key: impl Fn(
     if row.len() < MANY {
         return row.sort_by_key(|&x| key(x));
     }
-    // Most digits are those of all elements, if these are small integers, or numbers of single precision.
+    // For small integers or single-precision numbers, most digits are the same for all elements.
     let first = key(row[0]);
     let varying = row.iter().fold(0, |bits, &x| bits | (key(x) ^ first));
     let digit = |x: K, d: usize| (key(x) >> (DIGIT * d)) as usize % VALUES;
@@ -231,7 +231,7 @@ fn first<K: Keyed>(row: &mut [K], spare: &mut Vec<K>, out: &mut [i64]) {
 fn ranked<K: Keyed>(row: &mut [K], ranks: &[usize], out: &mut [i64]) {
     let mut start = 0;
     for (&rank, out) in ranks.iter().zip(out) {
-        // What is left of a place is not larger than what is there, and what is right of it is not smaller.
+        // Elements left of a place are not larger than the element there, and elements right of it are not smaller.
         *out = row[start..].select_nth_unstable(rank - start).1.position();
         start = rank;
     }

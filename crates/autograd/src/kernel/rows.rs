@@ -319,7 +319,7 @@ fn exp_total_padded<T: Float, const N: usize>(x: &[T]) -> (T, T) {
         return totals(x, n, &mut exp[..n]);
     }
     // Padded to whole vectors with an element of the row; -inf would not change the maximum either, but its exponential
-    // underflows, which is slow. Copied vector by vector, because to load a vector from parts of two stores is slow, too.
+    // underflows, which is slow. Copied vector by vector, because loading a vector from parts of two stores is slow, too.
     let mut row = [[x[0]; 8]; N];
     row[..whole.len()].iter_mut().zip(whole).for_each(|(to, x)| *to = *x);
     row[whole.len()] = std::array::from_fn(|l| if l < rest.len() { rest[l] } else { x[0] });

@@ -102,7 +102,7 @@ pub(super) fn reduced<T: Float, V: Value<T>>(
         placed(&sums, &shape)
     };
     let counted = || added(&number(1.0).expand(&src.shape()));
-    // The array, and how many elements make a mean.
+    // The array, and the number of elements in each mean.
     let (start, n) = match (target, how) {
         (Target::Included, Scatter::Mean) => (x.clone(), Some(counted()?.add(&number(1.0)))),
         (Target::Included, _) => (x.clone(), None),
@@ -119,7 +119,7 @@ pub(super) fn reduced<T: Float, V: Value<T>>(
         Scatter::Max => Fold::Max,
         Scatter::Min => Fold::Min,
     };
-    // The index may be smaller than the array on the other axes; what it does not reach stays.
+    // The index may be smaller than the array on the other axes; elements that it does not reach do not change.
     let mut reached = shape.clone();
     reached.copy_from_slice(index.values.shape());
     reached[axis] = shape[axis];

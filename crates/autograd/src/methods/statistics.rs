@@ -139,7 +139,7 @@ macro_rules! statistics_methods {
                 let (rows, _) = statistics::deviations("corrcoef", x)?;
                 let rows = rows.try_div(rows.try_norm(2.0, -1, Dims::Keep)?)?;
                 let y = Value::matmul(&rows, &rows, false, true);
-                // What is beyond 1 is a rounding error, and has no derivative.
+                // Values beyond 1 are rounding errors and have no derivative.
                 let inside = y.clamp(-1.0, 1.0).try_sub(&y)?;
                 statistics::of_rows(x, y.try_add(Self::try_apply(Op::StopGradient, &[&inside])?)?)
             }
@@ -176,7 +176,7 @@ pub(super) fn quantiles<T: Float, V: Numbers<T>>(x: &V, q: &[f64], axis: isize, 
         return Err(Error::Argument { op: OP, hint: format!("a quantile is between 0 and 1, not {q}") });
     }
     let elements: Vec<(usize, usize, f64)> = q.iter().map(|q| between.elements(q * (n - 1) as f64)).collect();
-    // Only these places of the sorted order are sought, and the last one, which is NaN if there is one.
+    // Only these positions of the sorted order are computed, and the last one, which is NaN if any element is.
     let mut ranks: Vec<usize> = elements.iter().flat_map(|&(low, high, _)| [low, high]).chain([n - 1]).collect();
     ranks.sort_unstable();
     ranks.dedup();

@@ -61,7 +61,7 @@ fn applied(function: Function, x: &[&Symbol]) -> Symbol {
         Function::Binary(Binary::Gt) => (format!("[{} > {}]", a(0), b(0)), 2),
         Function::Binary(Binary::Ge) => (format!("[{} ≥ {}]", a(0), b(0)), 2),
         Function::Binary(Binary::Eq) => (format!("[{} = {}]", a(0), b(0)), 2),
-        // What it is for b = tanh a; how it is computed is no part of the mathematics.
+        // Its value for b = tanh a; how it is computed does not matter here.
         Function::Binary(Binary::TanhSlope) => (format!("1 - {}·{}", b(1), b(1)), 0),
         Function::Binary(_) => (format!("{}({}, {})", name(function), a(0), b(0)), 2),
         Function::Select => (format!("({} if {} else {})", b(0), a(0), c(0)), 2),

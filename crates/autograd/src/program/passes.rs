@@ -109,7 +109,7 @@ fn drop_dead(mut graph: Graph, _: &mut dyn Evaluator) -> Result<Graph> {
             }
         }
     }
-    // In place, since a long program is compiled no faster than its memory is touched.
+    // In place, since memory traffic limits the compilation of a long program.
     let mut place = vec![u32::MAX; graph.nodes.len()];
     let mut kept = 0;
     for id in 0..live.len() {

@@ -80,7 +80,7 @@ fn again(graph: &Graph) -> Vec<u32> {
     }
     for y in graph.ids() {
         let (Uses { pause, slope, .. }, size) = (&uses[y as usize], graph.size(y));
-        // What an output holds stays in memory anyway.
+        // The values of outputs stay in memory anyway.
         if !slope || size < LARGE || *pause < PAUSE * size as f64 || graph.outputs.contains(&y) {
             from[y as usize] = NONE;
         }

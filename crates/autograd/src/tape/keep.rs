@@ -82,7 +82,7 @@ impl<T: Float> List<T> {
         let wanted = |i: usize| wanted(inputs[i]);
         let bits = match self.node(id).0 {
             Code::Leaf | Code::Const => 0,
-            // The rule reads x only for the tail: most tapes do without it.
+            // The rule reads x only where tanh saturates, so most tapes do not need it.
             Code::Unary(Unary::Tanh) if !self.is_gone(id) && self.is_core(id) => OUTPUT,
             Code::Unary(f) => reads(&Op::Unary(f), &wanted),
             Code::Binary(f) => reads(&Op::Binary(f), &wanted),

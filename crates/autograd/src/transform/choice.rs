@@ -84,7 +84,7 @@ once! {
             Ok(g)
         })?;
         choice.costs.push((Mode::Reverse, reverse.times(rows)));
-        // A function with a reverse rule alone has no forward mode.
+        // A function with only a reverse rule has no forward mode.
         let forward = forward(y, x).ok();
         choice.costs.extend(forward.map(|forward| (Mode::Forward, forward.once + forward.each)));
         if let ([x], Some(forward)) = (x, forward)

@@ -87,7 +87,7 @@ impl<T: Float> Traced<T> for Linearized<T> {
         let (tolerance, most) = (10.0 * T::EPSILON.f64(), 10 * right.len().max(10));
         let solver = if self.by == Linear::ConjugateGradients { conjugate_gradients } else { gmres };
         let Outcome { x, residual, products } = solver(&product, &right, tolerance, most)?;
-        // A solution that rounding keeps from the goal is as good as the matrix allows.
+        // A solution that misses the tolerance because of rounding is as good as the matrix allows.
         if residual.is_nan() || residual > tolerance.sqrt() {
             let hint = format!(
                 "the linear system of the derivative is singular or badly conditioned: its relative residual is \

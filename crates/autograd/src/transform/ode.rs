@@ -198,7 +198,7 @@ fn adaptive<T: Float>(
     for pair in times.windows(2) {
         let mut t = pair[0];
         while t < pair[1] {
-            // A rest that is hardly longer than the step is taken at once.
+            // If the rest is hardly longer than the step, take it in one step.
             let h = if t + 1.01 * size >= pair[1] { pair[1] - t } else { size };
             if h <= 16.0 * f64::EPSILON * t.abs().max(pair[1] - pair[0]) {
                 let hint =

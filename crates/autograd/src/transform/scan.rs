@@ -224,7 +224,7 @@ impl<T: Float> Traced<T> for Loop<T> {
         for (k, range) in ranges.iter().enumerate().rev() {
             let (tape, results) = (Tape::new(), self.results(k, range));
             let piece = self.piece(&tape, x, y, (k, range))?;
-            // The carry that the piece hands on has a cotangent from the steps behind it.
+            // The carry that the piece passes on receives a cotangent from the steps after it.
             let last = carry_bar.reshape(&ahead(1, x[0].shape()));
             let behind = match results.len() {
                 1 => last,

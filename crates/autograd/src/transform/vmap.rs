@@ -77,7 +77,7 @@ once! {
         let mut own = first.clone();
         for i in (0..x.len()).rev().filter(|&i| axes[i].is_none()) {
             own.remove(i);
-            // What all samples share decides the same for all of them; but a program would freeze it.
+            // A branch on values that all samples share is the same for all of them, but a program would freeze it.
             if let Some((_, line)) = read_of(&tape, &[first[i].id()]) {
                 x[i].tape.note_read(x[i].id, line);
             }

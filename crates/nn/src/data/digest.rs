@@ -22,7 +22,7 @@ once! {
         let mut start = 0;
         while start < len {
             let end = len.min(start + BLOCK);
-            // Without `..`: whatever a batch holds is compared.
+            // Without `..`: everything in a batch is compared.
             let Samples { inputs, targets, weights } = samples(&(start..end).collect::<Vec<_>>())?;
             for (name, field) in inputs.iter().chain(targets.iter()) {
                 digest.name(name);

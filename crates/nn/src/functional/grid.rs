@@ -54,18 +54,19 @@ once! {
         }
         countable::<T>(OP, "pixels", h * w)?;
         let points = rows * columns;
-        // The place along an axis in pixels, the pixel before it, and how far it is from that.
+        // The position along an axis in pixels, the pixel before it, and the distance between the two.
         let along = |axis: isize, size: usize| {
             let (place, last) = (grid.index_axis(3, axis).reshape(&[n, 1, points]), size as f64 - 1.0);
             let place = match align {
                 Align::Centers => ((place + T::one()) * T::of(size as f64) - T::one()) * T::of(0.5),
-                // An axis of one pixel has all places at its center, infinite ones as well.
+                // On an axis of one pixel, all positions are at its center, including infinite ones.
                 Align::Corners if size == 1 => place.hardtanh(-1.0, 1.0) * T::zero(),
                 Align::Corners => (place + T::one()) * T::of(0.5 * last),
             };
-            // Two pixels beyond the edge, all is zero. Without the clamp, an infinite place would have the fraction ∞ - ∞.
+            // Two pixels beyond the edge, everything is zero. Without the clamp, an infinite position would have the
+            // fraction ∞ - ∞.
             let margin = if beyond == Beyond::Border { 0.0 } else { 2.0 };
-            // Its derivative is 0 at the bounds too: at the border, the image goes on with the value that it has there.
+            // Its derivative is 0 at the bounds too, since the image extends beyond the border with a constant value.
             let place = place.hardtanh(-margin, last + margin);
             let before = place.floor();
             (before, place - before)
@@ -81,8 +82,8 @@ once! {
             let ((column, part), (row, row_part)) = (next(left, right_part, right), next(top, bottom_part, down));
             let at = row.clamp(0.0, h as f64 - 1.0) * T::of(w as f64) + column.clamp(0.0, w as f64 - 1.0);
             let at = at.broadcast_to(&[n, c, points]).to_integers();
-            // Beyond the edge there is 0, not a pixel times 0, which may be infinite. At the border, only the pixel after the
-            // last one lies there, of which no part is read.
+            // Beyond the edge the value is 0, not a pixel times 0, since the pixel may be infinite. At the border, only the
+            // pixel after the last one lies beyond, and its weight is 0.
             let inside = |at: Var<'t, T>, size: usize| at.is_ge(T::zero()) & at.is_lt(T::of(size as f64));
             let (inside, nothing) = (inside(column, w) & inside(row, h), x.tape().constant(T::zero()));
             let term = inside.try_choose(pixels.try_gather(2, at)?, nothing)? * (part * row_part);

@@ -258,7 +258,7 @@ fn at_once<'t, T: Float, const N: usize>(
     };
     let z = input.reshape(&[steps, batch, gates]);
     let states = z.recurrent(cell, reverse, &weights.w_hh, &bias, &ends, &start.each_ref());
-    // The initial state stands where the sequence is entered.
+    // The initial state is at the end where the sequence starts.
     let (from, last) = if reverse { (0, 0) } else { (1, steps) };
     let part = |k: usize| states.index_axis(0, k as isize);
     let mut outputs = part(0).slice(0, from..from + steps).reshape(&[&[steps], &shape[..]].concat());

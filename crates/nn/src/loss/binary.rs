@@ -328,7 +328,7 @@ mod tests {
             let dx: Tensor<f64> = loss.sum().backward().wrt(x);
             assert_eq!([loss.value().at(&[0]), loss.value().at(&[4])], ends);
             assert_eq!([dx.at(&[0]), dx.at(&[2]), dx.at(&[4])], [-t, 0.5 - t, 1.0 - t]);
-            // The loss on the small side: e^-30 to full precision, where `x - x t + …` would cancel.
+            // The small side of the loss: e^-30 to full precision, where `x - x t + …` would cancel.
             let small = if t == 0.0 { 1 } else { 3 };
             for e in [loss.value().at(&[small]), dx.at(&[small]).abs()] {
                 assert!((e / (-30f64).exp() - 1.0).abs() < 1e-12, "{e:e}");

@@ -246,8 +246,8 @@ impl<'t, T: Float> Labeled<'t, T> {
                     Some(w) => self.weigh(w)?,
                     None => self.known()?,
                 };
-                // If no label counts, the mean is 0; if all classes of the labels have the weight 0, it is the sum of what
-                // smoothing gives to the other classes.
+                // If no label counts, the mean is 0; if all classes of the labels have the weight 0, it is the sum that
+                // smoothing contributes from the other classes.
                 let (count, [zero, one]) = (count.sum(), [T::zero(), T::one()].map(|c| losses.tape().constant(c)));
                 losses.sum() / count.equal(zero).select(one, count)
             }

@@ -164,7 +164,7 @@ mod tests {
 
     fn loss<'t>(x: Var<'t, f64>, options: CtcOptions) -> Var<'t, f64> {
         let targets = tensor![[1_i64, 2, 2], [3, 1, 99], [2, 2, 2]];
-        // What lies beyond the length of a target is not read.
+        // Elements beyond the length of a target are not read.
         ctc_loss(x.log_softmax(2), targets, [tensor![6_i64, 4, 4], tensor![3_i64, 2, 3]], options).unwrap()
     }
 
@@ -193,7 +193,7 @@ mod tests {
         near(&at(4, 0), &[-0.17598960695038693, 0.6374622554461198, -0.5228778820239408, 0.06140523352820797]);
         near(&at(4, 1), &[0.0; 4]);
         near(&at(5, 0), &[0.013438054055675275, 0.0812387814693216, -0.2502930383288199, 0.155616202803823]);
-        // An impossible target adds nothing to the gradient, whatever its loss.
+        // An impossible target does not contribute to the gradient, regardless of its loss.
         assert_eq!(of(false, Reduction::Sum).backward().wrt(x), gradient);
         let mean = of(true, Reduction::Mean).backward().wrt(x);
         near(

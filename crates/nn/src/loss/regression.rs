@@ -190,8 +190,8 @@ pub fn huber_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, delta: f64, reduct
 #[track_caller]
 fn bend<T: Float>(d: Var<'_, T>, end: f64, curvature: f64, slope: f64) -> Var<'_, T> {
     let (size, number) = (d.abs(), |c: f64| d.tape().constant(Tensor::scalar(T::of(c))));
-    // Only what is near is squared: the derivative of the square of an infinite difference would be 0 · ∞. A NaN is near, so
-    // that its derivative is NaN.
+    // Only small differences are squared: the derivative of the square of an infinite difference would be 0 · ∞. NaN counts
+    // as small, so that its derivative is NaN.
     let far = size.ge(number(end));
     let short = far.select(number(0.0), d);
     far.select((size - T::of(0.5 * end)) * T::of(slope), short.square() * T::of(0.5 * curvature))

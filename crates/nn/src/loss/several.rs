@@ -190,7 +190,7 @@ impl<T: Float> Loss<T> for WeightedSum<T> {
     }
 
     fn sum_and_count_of(&self, loss: f64, samples: &Samples<T>) -> (f64, f64) {
-        // Of samples without weight, too, if the parts count them: the mean of a larger batch divides by their number.
+        // Also for samples of weight 0, if the parts count them: the mean of a larger batch divides by their number.
         let counts = self.parts.iter().any(|(_, _, loss)| loss.sum_and_count_of(0.0, samples).1 > 0.0);
         let count = if counts { samples.len() as f64 } else { 0.0 };
         (loss * count, count)

@@ -268,7 +268,7 @@ fn ignored_samples_have_no_influence_not_even_nan() {
         let loss = cross_entropy(x, &labels, reduction).unwrap().sum();
         assert_eq!((loss.item(), loss.backward().wrt(x)), (2f64.ln(), tensor![[0.5, -0.5], [0.0, 0.0]]));
     }
-    // There is nothing to average, and nothing to learn.
+    // There is nothing to average, and the gradient is 0.
     let nothing = cross_entropy(x, tensor![-100_i64, -100], Reduction::Mean).unwrap();
     assert_eq!((nothing.item(), nothing.backward().wrt(x)), (0.0, Tensor::zeros(&x.shape())));
     assert_eq!(cross_entropy(x, tensor![-100_i64, -100], Reduction::Sum).unwrap().item(), 0.0);

@@ -61,7 +61,7 @@ impl<'t, T: Float> Pass<'t, T> {
     /// The result of `f`, or the input that a layer in it rejected.
     pub(crate) fn catching<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> Result<R, LayerError> {
         let outer = std::mem::replace(&mut self.caught, true);
-        // The pass holds nothing half done: its lists only grow.
+        // The pass is never in an inconsistent state: its lists only grow.
         let outcome = catch_unwind(AssertUnwindSafe(|| f(self)));
         self.caught = outer;
         outcome.map_err(|panic| match panic.downcast::<LayerError>() {
@@ -129,7 +129,7 @@ impl<'t, T: Float> Pass<'t, T> {
         if !self.caught {
             panic!("{error}");
         }
-        // Unlike `panic!`, without a message on standard error: it goes to `try_forward` and no further.
+        // Unlike `panic!`, without a message on standard error, since `try_forward` catches it.
         resume_unwind(Box::new(error))
     }
 }

@@ -102,7 +102,7 @@ impl<T: Float, M: Parameters<T>> Parameters<T> for Tied<T, M> {
     }
 
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Param<T>)) {
-        // Aliases let go of their values first, so that `f` can change the only copy in place.
+        // Aliases release their values first, so that `f` can change the only copy in place.
         self.walk(path, &mut |_, param, owner| {
             if owner.is_some() {
                 *param.value_mut() = Tensor::scalar(T::zero());

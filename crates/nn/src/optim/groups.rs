@@ -219,7 +219,7 @@ impl<T: Float> Optimizer<T> for ParamGroups<T> {
         if error == StateError::default() {
             return Ok(());
         }
-        // Groups that took their part go back to what they had.
+        // Groups that already loaded their part restore their previous state.
         for (group, before) in self.groups.iter_mut().zip(before) {
             if let (Some(optimizer), Some(before)) = (&mut group.optimizer, before) {
                 drop(optimizer.load_state(model, &before));

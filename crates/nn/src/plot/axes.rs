@@ -232,7 +232,8 @@ impl Figure for Plot {
             x,
             y,
         };
-        // What colors the plane is below the grid: the last, as regions cover what is below them.
+        // Regions are drawn below the grid. Only the last series of regions is visible, as regions cover everything
+        // below them.
         let regions = self.series.iter().rev().find(|series| !series.mark.is_colored());
         regions.into_iter().for_each(|series| frame.regions(&mut sheet, &series.mark));
         frame.axes(&mut sheet, &self.labels);
@@ -248,7 +249,7 @@ impl Figure for Plot {
                 Mark::Line(points) => frame.curve(&mut sheet, at, points),
                 Mark::Dots(points) => {
                     let points: Vec<Point> = points.iter().filter_map(|point| frame.place(*point)).collect();
-                    // A ring of the ground's color sets the points off from regions and from each other.
+                    // A ring in the background color separates points from regions and from each other.
                     sheet.shapes.push(Shape::Dots { points: points.clone(), ink: Ink::Ground, radius: 4.5 });
                     sheet.shapes.push(Shape::Dots { points, ink: Ink::Series(at), radius: 3.5 });
                 }

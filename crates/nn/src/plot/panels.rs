@@ -109,7 +109,7 @@ impl Figure for Panels {
             top += first.legend(&mut sheet, top);
         }
         let across = self.side_by_side();
-        // Whole pixels, so that what is sharp by itself is sharp here.
+        // Whole pixels, so that plots that are sharp on their own stay sharp.
         let w = (size[0] / across as f64).floor();
         let h = ((size[1] - top) / self.rows().max(1) as f64).floor();
         let common = [self.common(0), self.common(1)];

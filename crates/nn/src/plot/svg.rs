@@ -77,7 +77,7 @@ fn path(points: &[Point]) -> String {
     for (k, [x, y]) in points.iter().enumerate() {
         out += &format!("{}{x:.1} {y:.1}", if k == 0 { 'M' } else { 'L' });
     }
-    // A single point shows by its round ends.
+    // A single point is visible because of its round ends.
     if points.len() == 1 { out + "h0" } else { out }
 }
 

@@ -191,7 +191,7 @@ fn bars_count_values() {
     );
     let bars = bars[0].as_ref().unwrap();
     assert_eq!((bars.edges[0], bars.edges[5], &bars.heights[..]), (0.0, 1.0, &[3.0, 0.0, 0.0, 0.0, 2.0][..]));
-    // Each bar is as high as it counts.
+    // The height of each bar is its count.
     let heights: Vec<f64> = sheet(&plot)
         .shapes
         .iter()

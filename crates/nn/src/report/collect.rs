@@ -87,7 +87,7 @@ once! {
         for samples in DataLoader::new(test, BATCH)?.epoch_samples(0) {
             let samples = samples?;
             let outputs = predict_fields(model, &samples.inputs, BATCH)?;
-            // Several outputs have their metrics alone.
+            // With several outputs, only metrics are shown.
             let (1, Ok(output), Ok(targets)) = (outputs.len(), outputs.numbers(0), Target::only(&samples)) else { break };
             match targets.unweighted() {
                 Target::Labels(labels) if output.shape().len() == 2 => {

@@ -181,7 +181,7 @@ impl ReduceOnPlateau {
                 Goal::Max => measure > f64::NEG_INFINITY,
             };
         };
-        // A fraction of the magnitude: a fraction of a negative value would ask for less than no improvement.
+        // A fraction of the magnitude: a fraction of a negative value would accept a deterioration.
         let by = match self.options.threshold {
             Threshold::Relative(part) => part * best.abs(),
             Threshold::Absolute(by) => by,

@@ -48,7 +48,7 @@ impl<T: Float> Trainer<'_, T> {
             precision,
             loss_scaling,
             sharing: _, // which the team describes
-            // These may change: they decide when a run ends, who watches it, and how fast it is, but not its course.
+            // These may change: they affect when a run ends, its callbacks, and its speed, but not its course.
             epochs: _,
             early_stopping: _,
             tolerance: _,
@@ -79,7 +79,7 @@ impl<T: Float> Trainer<'_, T> {
             ("number of shards of a batch", Team::of(self).map_or("1".to_owned(), |team| team.describe())),
             ("loss", loss.describe()),
             ("optimizer", optimizer.describe()),
-            // The initial rates: the schedule, which is a setting of its own, changes them.
+            // The initial rates: the schedule, which is a separate setting, changes them.
             ("list of rates", format!("{rates:?}")),
             ("schedule", schedule.describe()),
             ("pace of the schedule", format!("{pace:?}")),

@@ -113,7 +113,7 @@ impl<T: Float> Engine<T> {
             self.held();
             return Ok(outcome);
         }
-        // Record: for the first time, or to find out what went wrong and where.
+        // Record: for the first time, or to find the origin of an error.
         let outcome = self.record(objective, version.is_none())?;
         // A pass that overflowed has left nothing to compare.
         if let (Some(replay), Some(version), false) = (&mut self.replay, version, self.overflowed) {

@@ -56,7 +56,7 @@ impl Progress {
         let bar = bar(self.pace.done, self.pace.all);
         // Without the terminal's line wrapping, so that a line longer than the screen is cut and can be drawn over.
         let drawn = write!(stderr().lock(), "\r\x1b[2K\x1b[?7l{bar}  {time}  {text}\x1b[?7h");
-        drawn.and_then(|()| stderr().flush()).ok(); // a closed terminal is no reason to stop training
+        drawn.and_then(|()| stderr().flush()).ok(); // a closed terminal must not stop training
     }
 }
 

@@ -23,7 +23,7 @@ once! {
         let mut pass = Pass::train(&tape, Rng::new(seed)).noting();
         let given = batch.on(&tape);
         let mut sum = Checksum(Crc::new());
-        // A batch that a layer or the loss does not take ends training, with a better error, in its first step.
+        // A batch that a layer or the loss rejects ends training in its first step, with a better error.
         let refused = match pass.try_call(model, &given.inputs) {
             Ok(outputs) => loss.parts(&outputs, &given).and_then(|parts| parts.total()).err().map(|error| error.to_string()),
             Err(error) => Some(error.to_string()),

@@ -96,7 +96,7 @@ pub(super) fn arrange(sizes: &[[f64; 2]], edges: &[(End, End)]) -> Arranged {
     for (&size, &layer) in sizes.iter().zip(&layers) {
         graph.add(layer, size);
     }
-    // What enters above the top layer, or leaves below the bottom layer, needs no way through the container.
+    // Edges that enter above the top layer, or leave below the bottom layer, need no path through the container.
     for &edge in edges {
         let (end, layer) = match edge {
             (end @ End::Enter(_), End::Item(item)) if layers[item] > 0 => (end, 0),

@@ -207,7 +207,7 @@ impl Sizes {
             let (x, others) = rest.split_at(channel);
             rest = others;
             if self.phases() > 1 {
-                // Rows of several phases are read by turns, which the hardware does not foresee.
+                // Rows of several phases are read alternately, which the hardware prefetcher does not predict.
                 Ahead::new(&rest[..channel.min(rest.len())], 1).fetch(0);
             }
             for phase in self.each_phase() {

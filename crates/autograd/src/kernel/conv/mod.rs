@@ -89,7 +89,7 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     let (taps, places, [channels, out]) = (s.taps(), s.places(), s.channels);
     let phases = phases(s, gemm::lanes::<T>());
     if may_join(s, channels) {
-        // Over all phases: what is not computed in vain, what is copied, and what is turned.
+        // Over all phases: the saved computations, the copies, and the transposed weights.
         let sum =
             |of: &dyn Fn(&Phase) -> usize| -> usize { phases.iter().map(|phase| of(phase) * phase.terms()).sum() };
         let saves = sum(&|phase| saved::<T>(s, phase.line, phase.grid.positions())) * channels;

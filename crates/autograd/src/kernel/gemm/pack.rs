@@ -86,7 +86,7 @@ pub(super) unsafe fn copy_short<T: Element>(mut from: *const T, mut to: *mut T, 
                 }
             )*};
         }
-        // Longer arrays than of eight take the compiler long.
+        // Arrays of more than eight elements take the compiler too long.
         moves!(32 in 8 16 in 8 8 in 8 4 in 4 2 in 2 1 in 1);
         let _ = (from, to);
     }

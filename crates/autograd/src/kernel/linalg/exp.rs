@@ -144,7 +144,7 @@ fn squared(a: &Mat<f64>, triangular: bool) -> (Mat<f64>, i64) {
     let (d6, d8, d10) = (size(&a6, 6.0), size(&(&a4 * &a4), 8.0), size(&(&a6 * &a4), 10.0));
     let log = d6.max(d8).min(d8.max(d10)) + p;
     let mut squarings = (log - LIMIT.log2()).ceil().max(0.0);
-    // Where the rounding errors of the approximant would exceed its own error, as they do for some triangular matrices.
+    // Where the rounding errors of the approximant would exceed its own error, as for some triangular matrices.
     let mut powers = vec![1.0; n];
     (0..27).for_each(|_| powers = (0..n).map(|j| (0..n).map(|i| unit[(i, j)].abs() * powers[i]).sum()).collect());
     let largest = powers.iter().copied().fold(0.0, f64::max);

@@ -24,7 +24,7 @@ impl Patience {
 
     /// Waits a moment. Returns false once the total wait exceeds [`SPIN`], and yields from then on.
     pub(super) fn spend(&mut self) -> bool {
-        // In a model there is no time: a thread waits for a step of another.
+        // A model has no clock: a thread waits for a step of another thread.
         if cfg!(loom) {
             thread::yield_now();
             return false;

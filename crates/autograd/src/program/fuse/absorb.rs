@@ -89,7 +89,7 @@ impl Clusters<'_> {
         let (mut least, mut last) = (usize::MAX, 0);
         for &id in pads {
             let [Part { input, start, .. }] = loose[&id][..] else { return None };
-            // A window holds a whole value. A slice of one among zeros is not fed either: the slice itself is among the `pads`.
+            // A window holds a whole value. A slice of a padded value is not fed either: the slice itself is among the `pads`.
             if !is_placed(self.g, id) || source.nodes.binary_search(&input).is_err() {
                 return None;
             }

@@ -275,7 +275,7 @@ impl<'r, T: Float> Running<'r, T> {
             inside.push(&mut window[range]);
         }
         let n = inside[0].len();
-        // A block among the zeros has nothing of the values, which may end before it.
+        // A block inside the padding contains no values, which may end before it.
         if n > 0 {
             self.feeding(feed).block(first, 0..n, &mut inside, registers, ahead);
         }

@@ -301,7 +301,7 @@ fn repetitions(i: &[Instruction], p: usize) -> usize {
             && i[k].column == i[k - p].column
             && step(&i[k - p], &i[k]) == step(first, next)
     };
-    // Most candidates are refuted by one of the last of the least number of iterations.
+    // Most candidates fail at one of the last of the minimum number of iterations.
     if ![2 * p, 3 * p, LEAST * p - 1].into_iter().all(steady) {
         return 1;
     }

@@ -352,7 +352,7 @@ fn groups_thousands(text: &str, separator: char, decimal: char) -> bool {
     let (whole, _) = text.split_once(decimal).unwrap_or((text, ""));
     let is_number = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
     let Some((first, rest)) = whole.trim_start_matches(['+', '-']).split_once(separator) else { return false };
-    // What begins with 0 is a decimal fraction.
+    // Numbers that begin with 0 are decimal fractions.
     let begins = (1..=3).contains(&first.len()) && is_number(first) && !first.starts_with('0');
     begins && rest.split(separator).all(|group| group.len() == 3 && is_number(group))
 }

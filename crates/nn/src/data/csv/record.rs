@@ -188,7 +188,7 @@ impl Scan<'_> {
                 if marked < MARK.len() {
                     self.record.text.extend(&MARK[..marked]);
                 }
-                // Blanks before a comment, or on a blank line, are no field yet.
+                // Blanks before a comment, or on a blank line, do not start a field.
                 if blank && self.format.delimiter != Some(byte) && self.record.text.is_empty() {
                     return Ok(false);
                 }
@@ -201,7 +201,7 @@ impl Scan<'_> {
             }
             State::Comment if newline => self.state = State::Before(0),
             State::Comment => {}
-            // Runs of blanks delimit once, and not at the ends of a line.
+            // A run of blanks is one delimiter, except at the ends of a line.
             State::Field if self.format.delimiter.is_none() && blank => {}
             State::Field if self.format.delimiter.is_none() && newline => return Ok(true),
             State::Field if delimits || newline => return self.close(newline, line),

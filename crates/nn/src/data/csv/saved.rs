@@ -23,7 +23,7 @@ impl Columns {
     /// # Ok::<(), nn::data::DataError>(())
     /// ```
     pub fn to_text(&self) -> String {
-        // Without `..`: what is new must be stored, or be listed as of no use after learning.
+        // Without `..`: new fields must be stored, or listed as not needed after learning.
         let Columns { options, headings, width, inputs, targets, classes, labels } = self;
         let CsvOptions {
             kind,

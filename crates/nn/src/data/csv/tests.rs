@@ -191,7 +191,7 @@ fn text_columns_and_later_files() {
     assert_eq!(data.inputs(), &expected, "male and female are equally frequent: the first");
     assert_eq!((columns.inputs(), columns.outputs()), (4, 2));
     assert_eq!(columns.input_names(), ["size", "sex=male", "sex=female", "age"]);
-    // Other columns, another order, no target, other gaps: what was learned stays.
+    // Other columns, another order, no target, other gaps: the learned columns do not change.
     let later = columns.read_inputs_from::<f32>(&b"age,id,sex,size\n?,7,female,M\n40,8,,L\n"[..], "later").unwrap();
     assert_eq!(later, tensor![[1.0f32, 0.0, 1.0, 25.0], [2.0, 1.0, 0.0, 40.0]]);
     let error = columns.read_inputs_from::<f32>(&b"age,sex,size\n1,other,M\n"[..], "later").unwrap_err().to_string();

@@ -103,7 +103,7 @@ impl<T: Float> Run<'_, '_, T> {
         let first = at(step, &**model)?;
         let (mut failed, mut start) = (None, Some(first.total));
         optimizer.search(&mut **model, &mut |model, gradients| {
-            // The point of departure has been evaluated.
+            // The starting point has been evaluated.
             let total = match start.take() {
                 Some(total) => Ok(total),
                 None => at(step, model).map(|outcome| outcome.total),
@@ -119,7 +119,7 @@ impl<T: Float> Run<'_, '_, T> {
                 }
             }
         });
-        // A point that the line search has left behind may have failed, but not the one where it ended.
+        // An earlier point of the line search may have failed, but not the final one.
         if failed.is_some()
             && let Err(error) = at(step, &**model)
         {

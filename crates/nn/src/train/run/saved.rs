@@ -26,7 +26,7 @@ type Newest = Option<(PathBuf, Files, Vec<CheckpointError>)>;
 impl<T: Float> Run<'_, '_, T> {
     /// The full state of training between two updates.
     pub(super) fn saved(&self) -> Files {
-        // Without `..`: what is new in a run must be stored below, or be listed as given by the program or the clock.
+        // Without `..`: new state of a run must be stored below, or listed as provided by the program or the clock.
         let Run {
             trainer,
             model,
@@ -114,7 +114,7 @@ impl<T: Float> Run<'_, '_, T> {
     fn rates_match(&self) -> Result<(), String> {
         let Trainer { schedule, pace, optimizer, .. } = &*self.trainer;
         let (Pace::Epoch, true) = (pace, schedule.state().is_empty()) else { return Ok(()) };
-        // The history has the rate that the optimizer calls its own, whatever those of its groups are.
+        // The history has the optimizer's own rate, regardless of the rates of its groups.
         let base = optimizer.learning_rate();
         for (i, epoch) in self.history.epochs.iter().enumerate() {
             let (there, here) = (epoch.learning_rate, schedule.rate(i, base));
@@ -169,7 +169,7 @@ impl<T: Float> Run<'_, '_, T> {
         }
         self.rates_match().map_err(foreign)?;
         self.sums = sums(&all, self.trainer).ok_or_else(|| part("the state of the metrics"))?;
-        // Another run may have other callbacks, or none. This one asks again if it still wants to stop.
+        // A resumed run may have other callbacks, or none. A callback that still wants to stop asks again.
         match all.metadata.get("stopped").and_then(|text| stop(text, self)) {
             Some(Stop::Asked { reason }) => {
                 self.history.notes.push(format!("resumed after a callback had stopped training: {reason}"));
@@ -193,7 +193,7 @@ impl<T: Float> Run<'_, '_, T> {
             average.load_state(&**model, &taken(&all, AVERAGE)).map_err(|e| foreign(format!("averages: {e}")))?;
         }
         if let Some(best) = convergence.best_weights() {
-            // They are loaded at the end of training, which is too late to find that they do not fit.
+            // They are loaded at the end of training, which is too late to discover that they do not fit.
             check_state_dict(&**model, best).map_err(|error| foreign(format!("best model: {error}")))?;
         }
         let optimizer = trainer.optimizer.load_state(&**model, &taken(&all, OPTIMIZER));

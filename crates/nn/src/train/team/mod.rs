@@ -157,7 +157,7 @@ impl<'d, T: Float> Team<'d, T> {
         if !known {
             let mut message = StateDict::new();
             message.metadata.insert(FAILED.to_owned(), error.to_string());
-            // If they are gone, there is nobody to tell.
+            // If they are gone, the message is not needed.
             let _ = self.collective.gather(&message.to_bytes());
         }
     }
