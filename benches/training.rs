@@ -35,8 +35,8 @@ fn time(mut run: impl FnMut()) -> Duration {
 
 const PARAMETERS: usize = 10_000_000;
 
-/// Times a step of a table with gradients by rows, for 512 sequences of 32 words: the fastest of many. What follows the
-/// lookup costs next to nothing. `peers/torch_tables.py` is the same in PyTorch.
+/// Times a step of a table with gradients by rows, for 512 sequences of 32 words: the fastest of many. The work after
+/// the lookup is negligible. `peers/torch_tables.py` is the same in PyTorch.
 fn tables() {
     println!("\ntable, f32, width 64, 512 x 32 lookups, SparseAdam and clipping: recorded and replayed, ms");
     for rows in [10_000, 1_000_000] {

@@ -48,7 +48,7 @@ fn worked_example(folder: &Path) -> Result<(), Box<dyn Error>> {
     write(folder, "worked_example.html", drawing.to_html())
 }
 
-/// A step of training a network of two layers, as it is recorded and as it is compiled.
+/// A training step of a two-layer network, recorded and compiled.
 fn network(folder: &Path) -> Result<(), Box<dyn Error>> {
     let model = Mlp::new(&[64, 32, 10]).batch_norm(true).build::<f32>();
     let rng = &mut Rng::new(0);

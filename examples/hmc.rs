@@ -65,7 +65,7 @@ fn regression(samples: usize) -> Result<(), Box<dyn Error>> {
             (w, g, value) = (to, slope, reached);
             accepted += usize::from(k >= samples / 10);
         }
-        // The first part, on the way from the start to the posterior, does not count.
+        // The first part, the burn-in, does not count.
         if k >= samples / 10 {
             chain.push(w);
             (0..WEIGHTS).for_each(|i| by_parts[i] += w[i] * g[i] / samples as f64);

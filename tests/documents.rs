@@ -1,5 +1,5 @@
-//! The documentation is whole: the book lists every page, links and anchors resolve, every block of Rust code is compiled or
-//! quotes a program.
+//! The documentation is complete: the book lists every page, links and anchors resolve, and every block of Rust code is
+//! compiled or quotes a program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};

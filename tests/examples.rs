@@ -49,7 +49,7 @@ fn lenet_refuses_a_folder_without_pictures() {
     refuses("lenet", "--data", &file("no folder", b"a file"));
 }
 
-/// What a distributed step costs on paper is what a simulation of its messages takes.
+/// The formula for the cost of a distributed step matches a simulation of its messages.
 #[test]
 fn the_model_of_scaling_agrees_with_its_simulation() {
     let output = run("scaling", &[]);

@@ -1,5 +1,5 @@
-//! The example that GradBench drives: each function of each eval against differences or a closed form, and messages that
-//! are none.
+//! The example that GradBench drives: each function of each eval against differences or a closed form, and invalid
+//! messages.
 
 #[allow(dead_code, reason = "the example's main function reads standard input")]
 #[path = "../examples/gradbench/main.rs"]

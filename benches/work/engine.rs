@@ -5,7 +5,7 @@ use autograd::{Ints, Precision, Program, update};
 
 /// A workload to be timed.
 pub trait Work {
-    /// Runs once, recorded anew.
+    /// Runs once, recorded each time.
     fn record(&mut self);
     /// Runs once, with a program compiled at the first call.
     fn replay(&mut self);

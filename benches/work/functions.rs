@@ -7,8 +7,8 @@ use autograd::{Program, checkpoint};
 /// Iterations of the scalar chain, with three operations each.
 pub const LENGTH: usize = 100_000;
 
-/// x0, a and b of the scalar chain. It approaches 2π, where the derivative of a step is 1, so that the gradient lives to the
-/// end.
+/// x0, a and b of the scalar chain. It approaches 2π, where the derivative of a step is 1, so that the gradient does not
+/// vanish.
 pub const ALIVE: [f64; 3] = [1.5, 1.0, std::f64::consts::TAU];
 /// x0, a and b for which two thirds of the cotangents are denormal numbers. Some processors take 150 cycles for each
 /// operation on them, and XLA sets them to 0.

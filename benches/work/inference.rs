@@ -8,7 +8,7 @@ use nn::layer::{Activation, BatchNorm2d, CausalLm, Conv2d, Flatten, Linear, MaxP
 use nn::train::predict;
 use wengert::nn;
 
-/// A network and an input. Recording runs it as it was built; the compiled one has its normalizations folded.
+/// A network and an input. Recording runs it unchanged; the compiled one has its normalizations folded.
 pub struct Prediction {
     model: Sequential<f32>,
     predictor: Predictor<f32, Sequential<f32>>,
@@ -109,7 +109,7 @@ impl Work for Writing {
         self.text();
     }
 
-    /// Each token is recorded: a program would be one of its own for each length.
+    /// Each token is recorded, since each length would need its own program.
     fn replay(&mut self) {
         self.text();
     }

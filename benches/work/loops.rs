@@ -29,7 +29,7 @@ mod vae;
 
 type Turn = Box<dyn FnMut()>;
 
-/// A loop that is made twice: once with steps that are recorded, once with steps that are replayed.
+/// A loop that is constructed twice: once with recorded steps, once with replayed ones.
 struct Loop {
     make: fn(bool) -> Turn,
     turns: [Option<Turn>; 2],
@@ -51,7 +51,7 @@ impl Work for Loop {
     }
 }
 
-/// A loop as work, of what one turn of it is.
+/// A loop as a workload, given one iteration.
 pub fn of(make: fn(bool) -> Turn) -> Box<dyn Work> {
     Box::new(Loop { make, turns: [None, None] })
 }

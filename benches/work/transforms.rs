@@ -5,7 +5,7 @@ use autograd::prelude::*;
 use autograd::transform::{SparseHessian, clipped_grad, fold, hvp, per_sample_grad, per_sample_norm, taylor};
 use autograd::{Compiled, compile};
 
-/// A function of fixed inputs, recorded anew or compiled.
+/// A function of fixed inputs, recorded each time or compiled.
 pub struct Function<T: Float, F> {
     at: Vec<Tensor<T>>,
     f: F,
@@ -21,7 +21,7 @@ where
         Function { at, compiled: compile(f.clone()), f }
     }
 
-    /// The result, recorded anew.
+    /// The result, recorded each time.
     pub fn recorded(&self) -> Tensor<T> {
         let tape = Tape::new();
         (self.f)(&self.at.iter().map(|x| tape.var(x.clone())).collect::<Vec<_>>()).value()
@@ -80,7 +80,7 @@ pub fn valley<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     ((b - a.square()).square() * 100.0 + (1.0_f64 - a).square()).sum()
 }
 
-/// The dense Hessian, by `n` variables, of the log of a sum of squares of tanh of products with a matrix.
+/// The dense Hessian, with respect to `n` variables, of the log of a sum of squares of tanh of products with a matrix.
 pub fn dense_hessian(n: usize) -> Box<dyn Work> {
     let rng = &mut Rng::new(0);
     let m: Tensor<f64> = random(&[n, n], 0.1, rng);
@@ -145,7 +145,8 @@ fn samples() -> Vec<Tensor<f32>> {
 const AXES: [Option<isize>; 8] = [Some(0), Some(0), None, None, None, None, None, None];
 const WEIGHTS: [usize; 6] = [2, 3, 4, 5, 6, 7];
 
-/// The gradient of the whole batch, with which the next three are compared: the sum of all elements keeps it alive.
+/// The gradient of the whole batch, with which the next three are compared: the sum of all elements keeps it from being
+/// eliminated.
 pub fn batch_gradient() -> Box<dyn Work> {
     boxed(samples(), |x| {
         let total = vmap(loss, &AXES, x).sum();
@@ -190,7 +191,7 @@ fn cell<'t>(x: &[Var<'t, f32>]) -> Var<'t, f32> {
     (x[0].matmul(x[2]) + x[1].matmul(x[3])).tanh()
 }
 
-/// The gradient by the weights of a loop of so many steps, as a fold or recorded step by step.
+/// The gradient with respect to the weights of a loop of this many steps, as a fold or recorded step by step.
 pub struct Loop {
     at: Vec<Tensor<f32>>,
     pieces: Option<usize>,

@@ -162,7 +162,7 @@ impl Sparse {
         self.starts.extend((1..=p).map(|i| (2 * ROW * p + i) as u32));
     }
 
-    /// The first two rows and the last element: the suite compares no more, since all observations are alike.
+    /// The first two rows and the last element: the suite compares only these, since all observations are equal.
     fn json(&self) -> Value {
         fn ends<Y: Copy>(all: &[Y]) -> Vec<Y> {
             let (first, last) = (&all[..all.len().min(2 * ROW)], &all[all.len() - 1..]);

@@ -44,7 +44,7 @@ where
     or_panic(try_checkpoint(f, x))
 }
 
-/// As [`checkpoint`], or an error if the inputs are invalid.
+/// Same as [`checkpoint`], or an error if the inputs are invalid.
 #[track_caller]
 pub fn try_checkpoint<'t, T: Float, F>(f: F, x: &[Var<'t, T>]) -> Result<Var<'t, T>>
 where

@@ -3,7 +3,7 @@
 
 use autograd::{Attention, Error, Rng, Tape, Tensor, Var, gradcheck, tensor};
 
-/// softmax(q kᵀ / √width + mask) v with whole matrices; a query without any key left yields 0.
+/// softmax(q kᵀ / √width + mask) v with whole matrices; a query whose keys are all hidden yields 0.
 fn whole<'t>([q, k, v]: [Var<'t, f64>; 3], mask: Option<Var<'t, f64>>, causal: bool) -> Var<'t, f64> {
     let width = q.shape()[q.rank() - 1] as f64;
     let mut scores = (q * (1.0 / width.sqrt())).matmul(k.t());

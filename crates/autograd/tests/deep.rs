@@ -50,7 +50,7 @@ fn ten_million_operations() {
 #[test]
 fn second_derivatives_of_a_long_chain() {
     const STEPS: usize = 50_000;
-    // With a = 1 and b = 0 the chain contracts so slowly that its start still shows at the end.
+    // With a = 1 and b = 0 the chain contracts so slowly that its end still depends on its start.
     const START: [f64; 3] = [0.7, 1.0, 0.0];
     on_a_small_stack(|| {
         let tape = Tape::<f64>::new();

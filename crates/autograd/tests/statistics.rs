@@ -356,7 +356,7 @@ fn products_by_index_have_derivatives_where_parts_overflow() {
     assert_eq!(hessian[0][0], expected);
 }
 
-/// Neither in the value nor in the gradient does a group hear of another one.
+/// Groups affect each other neither in the value nor in the gradient.
 #[test]
 fn products_by_index_keep_nan_and_overflow_to_themselves() {
     let (x, index) = (Tensor::ones(&[4]), tensor![2_i64, 0, 1, 2, 3, 3]);
@@ -415,7 +415,7 @@ fn distinct_elements_and_places_of_some() {
     assert_eq!(tensor![nan, 0.0].nonzero(), tensor![[0_i64]]);
     assert_eq!(Tensor::scalar(3.0).nonzero().shape(), [1, 0]);
     assert_eq!(Tensor::<f64>::zeros(&[2, 3]).nonzero().shape(), [0, 2]);
-    // Their shapes depend on the values, so a compiled function refuses to record them.
+    // Their shapes depend on the values, so a compiled function cannot record them.
     let mut f = compile::<f64, _>(|x| x[0].take(0, x[0].value().nonzero()).sum());
     assert!(matches!(f.value(&[tensor![0.0, 1.0, 2.0]]), Err(Error::Argument { .. })));
 }

@@ -48,7 +48,7 @@ pub fn start() -> Result<(usize, usize), String> {
 }
 
 pub fn finish() {
-    // SAFETY: MPI has been started, and this is the last call. There is nobody to tell if it fails.
+    // SAFETY: MPI has been started, and this is the last call. A failure cannot be reported.
     let _ = unsafe { wengert_mpi_finish() };
 }
 
@@ -75,7 +75,7 @@ pub fn broadcast(bytes: &mut [u8], from: usize) -> Result<(), String> {
 /// The same number of words of each rank.
 pub fn gather_words(words: &[u64], all: &mut [u64]) -> Result<(), String> {
     assert_eq!(all.len() % words.len(), 0, "room for the words of each rank");
-    // SAFETY: `all` has room for the words of each rank, of which there are as many as its caller knows.
+    // SAFETY: `all` has room for the words of each rank; its caller knows the number of ranks.
     checked(unsafe { wengert_mpi_gather_words(words.as_ptr(), int(words.len()), all.as_mut_ptr()) })
 }
 

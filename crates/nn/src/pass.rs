@@ -1,4 +1,4 @@
-//! One run through a network: the tape it is recorded on, train or eval mode, and its effects besides computing.
+//! One run through a network: the tape it is recorded on, train or eval mode, and its side effects.
 //!
 //! A recording may be replayed with other numbers, but anything it read as plain numbers is frozen. So everything that
 //! changes from step to step is on the tape, and the pass records where: parameters and buffers by key, random numbers
@@ -128,7 +128,7 @@ pub(crate) struct Note {
     pub(crate) at: usize,
 }
 
-/// The effects of a pass besides computing, by variable id on its tape. Plain data; the next pass reuses its memory.
+/// The side effects of a pass, by variable id on its tape. Plain data; the next pass reuses its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     draws: Vec<(usize, Noise)>,

@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(summary.layers[1].output.as_slice(), [2, 3]);
     }
 
-    /// Parts without a row of their own: layers with more than one input, and a parameter of the model itself.
+    /// Parts without a separate row: layers with more than one input, and a parameter of the model itself.
     struct Joined {
         join: Bilinear<f64>,
         cell: LstmCell<f64>,

@@ -171,7 +171,7 @@ fn killed_and_resumed_on_another_number_of_ranks_it_goes_on_bit_for_bit() {
     };
     let run = |folder: &Path, ranks: usize, fails_after: usize| {
         on_threads(ranks, |rank| {
-            // The last rank dies: its thread ends without a word.
+            // The last rank dies: its thread ends without a message.
             let dies = rank.rank() + 1 == ranks;
             let mut batches = 0;
             let mut model = model();
@@ -204,7 +204,7 @@ fn killed_and_resumed_on_another_number_of_ranks_it_goes_on_bit_for_bit() {
     [straight, halves].iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
 }
 
-/// Runs on three ranks, the second of which is set up in its own way, and returns the errors.
+/// Runs on three ranks, the second of which has a different setup, and returns the errors.
 fn refused(
     set: impl for<'d> Fn(Trainer<'d, f32>, usize) -> Trainer<'d, f32> + Sync,
     model: impl Fn(usize) -> Sequential<f32> + Sync,

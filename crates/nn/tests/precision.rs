@@ -1,5 +1,5 @@
-//! Training with products of rounded operands: it learns what it learns in full precision, resumes and replays bit for bit,
-//! and goes on after overflows.
+//! Training with products of rounded operands: it learns as in full precision, resumes and replays bit for bit, and
+//! continues after overflows.
 
 use autograd::{Precision, Rng, Tensor, Var, tensor};
 use nn::data::{Batch, Dataset, TensorDataset, digits};

@@ -1,4 +1,4 @@
-//! Data and settings that make no sense are refused, in words that name them: recorded and replayed, in both types.
+//! Invalid data and settings are rejected with errors that name them: recorded and replayed, in both types.
 
 use autograd::{Float, Result, Rng, Tape, Tensor, Var, tensor};
 use nn::data::{Batch, HorizontalFlip, Normalize, Order, RandomAffine, TensorDataset, Transform};

@@ -380,7 +380,7 @@ fn another_metric_or_function_of_the_epoch_is_another_training() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// A second run on a folder, in this process or in another, is refused, and the first goes on undisturbed.
+/// A second run on a folder, in this process or in another, is rejected, and the first continues undisturbed.
 #[test]
 fn a_folder_belongs_to_one_run() {
     let (expected, history) = straight("alone");
@@ -459,7 +459,8 @@ fn killed_at_any_moment_it_goes_on_bit_for_bit() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// A layer that a callback thaws: a resumed run trains it on, from averages that began while it was frozen.
+/// A layer that a callback unfreezes: a resumed run continues to train it, from averages that began while it was
+/// frozen.
 #[test]
 fn a_layer_that_thaws_stays_trainable() {
     let training = points(24, 5);
@@ -494,7 +495,7 @@ fn a_layer_that_thaws_stays_trainable() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// A time limit stops a run; the next one goes on, to the weights of a run that was never stopped.
+/// A time limit stops a run; the next one continues and reaches the weights of a run that was never stopped.
 #[test]
 fn a_run_that_a_callback_stopped_goes_on() {
     let folder = std::env::temp_dir().join(format!("nn-stopped-{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! Models of several inputs and outputs: recorded, replayed, resumed, and refused in words that name the field.
+//! Models with several inputs and outputs: recorded, replayed, resumed, and rejected with errors that name the field.
 
 use autograd::{Result, Rng, Tensor, tensor};
 use nn::data::{
@@ -202,7 +202,7 @@ fn data_sets_of_several_fields_are_combined_and_loaded() {
     assert!(matches!(error, DataError::Unlike { .. }), "{error}");
 }
 
-/// What a step says to this batch.
+/// The error of a step on this batch.
 fn refused(batch: Samples<f64>) -> String {
     for replays in [false, true] {
         let step = TrainStep::new(0);

@@ -271,7 +271,7 @@ fn only_lookups_have_rows() {
     let (looked_up, output) = (x.take(0, tensor![1_i64, 1]), tape.constant([[1.0, 2.0]]).matmul_t(x));
     let rows_of = |y: autograd::Var<'_, f64>| y.backward().rows(x).map(|rows| rows.index().to_vec());
     assert_eq!(rows_of(looked_up.sum()), Some(vec![1]));
-    // What leads to the result in no differentiable way does not count.
+    // Uses that do not affect the result differentiably do not count.
     assert_eq!(rows_of(looked_up.sum() + output.stop_gradient().sum()), Some(vec![1]));
     assert_eq!(rows_of(looked_up.sum() + x.take(0, tensor![3_i64]).stop_gradient().sum()), Some(vec![1]));
     assert_eq!(rows_of(looked_up.sum() + x.take(0, tensor![4_i64, 0]).square().sum()), Some(vec![0, 1, 4]));

@@ -1,5 +1,5 @@
-//! Crates that know nothing of derivatives, with the numbers of this one: the same generic function at `Dual` and `Rec`,
-//! beside central differences of itself at `f64`.
+//! Crates that know nothing about derivatives, with the numbers of this one: the same generic function at `Dual` and
+//! `Rec`, beside central differences of itself at `f64`.
 
 use euclid::Angle;
 use euclid::default::{Rotation2D, Rotation3D, Vector2D, Vector3D};

@@ -8,7 +8,7 @@ use scalar::{Dual, Dual2, HyperDual, Rec, Taylor, record, second_derivative, tay
 const POINTS: [f64; 12] =
     [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 710.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
 
-/// Equal, both NaN, or apart by rounding.
+/// Equal up to rounding, or both NaN.
 fn same(a: f64, b: f64) -> bool {
     a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 4e-15 * a.abs().max(b.abs()).max(1e-300)
 }
@@ -173,7 +173,7 @@ fn functions_of_two_numbers() {
     found.none();
 }
 
-/// Closed forms, beside which tensors were not asked.
+/// Closed forms, without comparison with tensors.
 #[test]
 fn values_at_kinks() {
     let inf = f64::INFINITY;

@@ -99,7 +99,7 @@ impl<T: Float> Program<T> {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
-    /// As [`run_with`](Program::run_with).
+    /// Same as [`run_with`](Program::run_with).
     pub fn non_finite(&mut self, inputs: &[&Tensor<T>], integers: &[&Tensor<i64>]) -> Result<Option<Origin>> {
         step_origin(self, inputs, integers)
     }

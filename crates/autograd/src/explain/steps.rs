@@ -53,7 +53,7 @@ impl<T: Float> Tape<T> {
         or_panic(self.try_explain(y))
     }
 
-    /// As [`explain`](Tape::explain), or an error.
+    /// Same as [`explain`](Tape::explain), or an error.
     ///
     /// # Errors
     /// Returns an error if `y` belongs to another tape or the tape is a [sketch](Tape::sketch).

@@ -147,7 +147,7 @@ pub(crate) fn distinct(ranks: &[u64]) -> Distinct {
     }
 }
 
-/// The distinct ones of ranks from `least` on, of which there may be `span`.
+/// The distinct ranks among `span` possible ones from `least` on.
 fn counted(ranks: &[u64], least: u64, span: usize) -> Distinct {
     let mut found = Distinct { inverse: vec![0; ranks.len()], ..Distinct::default() };
     // For each rank its first place and its count, and then, instead of the latter, which of the distinct ones it is.

@@ -50,7 +50,7 @@ struct Loops<T> {
     identity: T,
     /// Combines all elements.
     slice: fn(&[T]) -> T,
-    /// Combines rows, so many of them and so far apart, into another.
+    /// Combines rows into another row, given their number and distance.
     rows: fn(&[T], usize, usize, &mut [T]),
 }
 

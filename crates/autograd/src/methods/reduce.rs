@@ -267,7 +267,7 @@ macro_rules! reduce_methods {
 }
 pub(super) use {reduce_methods, statistic};
 
-/// A reduction by an op of its own.
+/// A reduction with a dedicated op.
 #[track_caller]
 pub(super) fn fold<T: Float, V: Value<T>>(x: &V, fold: Fold, axes: AxisSet, keep: bool) -> Result<V> {
     V::try_apply(Op::Reduce { fold, axes, keep }, &[x])

@@ -81,7 +81,8 @@ impl Op {
             Op::LogCumSumExp { .. } => elementwise(Binary::Logaddexp.flops()),
             Op::Recurrence { .. } => elementwise(2),
             Op::Recurrent { .. } => Cost::default(),
-            // Each step multiplies by the weights, and so does each step back; then some ten operations for each gate.
+            // Each step multiplies by the weights, and so does each backward step; then about ten operations for each
+            // gate.
             Op::RecurrentTrace { .. } => Cost { flops: size(x[0]) * (10 + 2 * per(x[1], x[1][0])), bytes: moved },
             Op::RecurrentVjp { .. } => Cost { flops: size(y) * (10 + 2 * per(x[1], x[1][0])), bytes: moved },
             Op::CrossEntropy { .. } => Cost { flops: 4 * size(x[0]) + 3 * size(y), bytes: moved + size(y) * INDEX },

@@ -46,7 +46,7 @@ impl Factor {
         }
     }
 
-    /// What a finite matrix lacks if the result is not finite; `None` if that is no error.
+    /// What a finite matrix lacks if the result is not finite; `None` if that is not an error.
     pub(crate) fn lacks(self) -> Option<&'static str> {
         match self {
             Factor::Solve { strict: true } | Factor::Inv => {

@@ -1,8 +1,7 @@
 //! Expands the two tables of [`elementwise`](super::elementwise). Each row yields (1) the variant of the enum, (2) its
-//! value and rules over any [`Real`], of which a [formula](super::formula) is recorded once, and, for the rows that are
-//! marked, (3) loops over blocks: `[y]` for the value, `[y, d]` also for the rules and for scalars. Loops are compiled
-//! for each CPU level that the [`simd!`](crate::kernel::isa) macro supports; rows without loops are evaluated by their
-//! formula.
+//! value and rules over any [`Real`], from which a [formula](super::formula) is recorded once, and, for marked rows,
+//! (3) loops over blocks: `[y]` for the value, `[y, d]` also for the rules and for scalars. Loops are compiled for each
+//! CPU level that the [`simd!`](crate::kernel::isa) macro supports; rows without loops are evaluated by their formula.
 //!
 //! A primitive of [`Real`] must have a loop for its value: formulas consist of primitives.
 //!

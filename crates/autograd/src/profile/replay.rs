@@ -23,7 +23,7 @@ impl<T: Float> Program<T> {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
-    /// As [`run_with`](Program::run_with).
+    /// Same as [`run_with`](Program::run_with).
     pub fn profile(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>], runs: usize) -> Result<Profile> {
         profile(self, inputs, indices, runs)
     }

@@ -1,6 +1,6 @@
 //! Builds a graph node by node, so that equal nodes are one: value numbering, by the hash of an op and its operands.
-//! Rules of simplification compare operands by number and may add nodes of their own, so a node is folded, simplified
-//! and numbered when it is added, not in separate passes.
+//! Rules of simplification compare operands by number and may add nodes, so a node is folded, simplified and numbered
+//! when it is added, not in separate passes.
 
 use super::constants::Evaluator;
 use super::extract::is_fixed;

@@ -40,7 +40,7 @@ struct Version<T: Float> {
 const MOST: usize = 16;
 
 /// Compiles a function for replay. The closure is called once for every new list of input shapes, with variables on a
-/// tape of its own (`x[0].tape()`); the recording is compiled, and later calls run the program without calling the closure.
+/// separate tape (`x[0].tape()`); the recording is compiled, and later calls run the program without calling the closure.
 /// Keeps the 16 most recently used programs for values and as many for gradients.
 ///
 /// ```
@@ -113,7 +113,7 @@ where
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
-    /// As [`value_and_grad`](Compiled::value_and_grad); also unless there is one gradient for each input, of its length.
+    /// Same as [`value_and_grad`](Compiled::value_and_grad); also unless there is one gradient for each input, of its length.
     ///
     /// # Panics
     /// Panics if the closure does.

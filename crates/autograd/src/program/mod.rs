@@ -210,7 +210,7 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
     /// Compiles the program.
     ///
     /// # Errors
-    /// As [`Program::try_new`]; also if a state's next value has another shape, or integers were computed.
+    /// Same as [`Program::try_new`]; also if a state's next value has another shape, or integers were computed.
     pub fn compile(self) -> Result<Program<T>> {
         compiled(self)
     }

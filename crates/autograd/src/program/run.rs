@@ -118,7 +118,7 @@ impl<T: Float> Program<T> {
         self.run_with(inputs, &[])
     }
 
-    /// As [`run`](Program::run), with the integer inputs.
+    /// Like [`run`](Program::run), with the integer inputs.
     ///
     /// ```
     /// use autograd::{Program, Tape, tensor};
@@ -131,13 +131,13 @@ impl<T: Float> Program<T> {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
-    /// As [`run`](Program::run); also if an index is out of range, or integers do not have the recorded shape.
+    /// Same as [`run`](Program::run); also if an index is out of range, or integers do not have the recorded shape.
     pub fn run_with(&mut self, inputs: &[&Tensor<T>], integers: &[&Tensor<i64>]) -> Result<&[Tensor<T>]> {
         run(self, inputs, integers)?;
         Ok(&self.outputs)
     }
 
-    /// As [`run_with`](Program::run_with), reporting each step.
+    /// Like [`run_with`](Program::run_with), reporting each step.
     pub(crate) fn run_observed(
         &mut self,
         inputs: &[&Tensor<T>],

@@ -177,8 +177,8 @@ fn signs(b: &mut Builder, f: Binary, inputs: &Inputs, shape: u32, line: Line) ->
     if odd { b.push(Op::Unary(Unary::Neg), smallvec![bare], line).map(Some) } else { Ok(Some(bare)) }
 }
 
-/// A binary function of two arrays permuted alike is computed before the permutation. The products that form the
-/// cotangent of a transposed matrix can then be summed as they are computed.
+/// A binary function of two arrays with the same permutation is computed before the permutation. The products that form
+/// the cotangent of a transposed matrix can then be summed as they are computed.
 fn permuted(b: &mut Builder, f: Binary, inputs: &Inputs, _: u32, line: Line) -> Result<Option<u32>> {
     let g = &b.graph;
     let (Some((order, x)), Some((second, y))) = (permutation(g, inputs[0]), permutation(g, inputs[1])) else {

@@ -2,10 +2,10 @@
 //! weights is one product over all steps.
 //!
 //! Further derivatives, and tangents, are those of the steps as operations of the algebra, one after the other: the
-//! equations of the cells are evaluated on [values with tangents](Dual). The cotangent of the steps back is a tangent, too:
-//! for the cotangent g of the states F, the backward steps give the gradient of ⟨g, F⟩ with respect to x. The derivative
-//! of ⟨q, ∇⟨g, F⟩⟩ with respect to x is the tangent of ∇⟨g, F⟩ along q, because second derivatives are symmetric; the one
-//! with respect to g is the tangent of F.
+//! equations of the cells are evaluated on [values with tangents](Dual). The cotangent of the backward steps is also a
+//! tangent: for the cotangent g of the states F, the backward steps give the gradient of ⟨g, F⟩ with respect to x. The
+//! derivative of ⟨q, ∇⟨g, F⟩⟩ with respect to x is the tangent of ∇⟨g, F⟩ along q, because second derivatives are
+//! symmetric; the one with respect to g is the tangent of F.
 
 use super::Cotangents;
 use super::dual::Dual;
@@ -177,7 +177,7 @@ struct Steps<V> {
     reverse: bool,
     /// The parts of the state before each step, and behind the last one.
     states: Vec<Vec<V>>,
-    /// For each step, what the step back reads, and whether each sequence still runs.
+    /// For each step, the values that the backward step reads, and whether each sequence still runs.
     kept: Vec<(Vec<V>, V)>,
 }
 
@@ -237,7 +237,7 @@ impl<V> Steps<V> {
         steps
     }
 
-    /// Takes all steps back, from the cotangent of the states to those of what the steps read.
+    /// Takes all backward steps, from the cotangent of the states to those of the values that the steps read.
     fn back<T: Float>(&self, w: &V, g: &V) -> V
     where
         V: Value<T>,
@@ -300,7 +300,7 @@ fn joined<T: Float, V: Value<T>>(parts: &[V], axis: usize) -> V {
 /// Equations as data: the functions they are composed of, and where their results are.
 type Composed = (Vec<Step>, Vec<Source>);
 
-/// The equations of a step and of a step back, of each kind of cell.
+/// The equations of a step and of a backward step, for each kind of cell.
 static EQUATIONS: LazyLock<Vec<[Composed; 2]>> = LazyLock::new(|| {
     let of = |&cell| {
         with_equations!(cell, |C, G, A, N, K| {
@@ -333,12 +333,12 @@ fn evaluate<T: Float, V: Value<T>>((functions, results): &Composed, x: &[&[V]], 
     (results.by_ref().take(first).collect(), results.collect())
 }
 
-/// A step: the states after it, and what the step back reads.
+/// A step: the states after it, and the values that the backward step reads.
 fn step<T: Float, V: Value<T>>(cell: Cell, z: &[V], s: &[V], before: &[V]) -> (Vec<V>, Vec<V>) {
     evaluate(&EQUATIONS[cell as usize][0], &[z, s, before], cell.states())
 }
 
-/// A step back: the cotangents of the arguments, and of the states before it.
+/// A backward step: the cotangents of the arguments, and of the states before it.
 fn step_back<T: Float, V: Value<T>>(cell: Cell, bars: &[V], before: &[V], after: &[V], kept: &[V]) -> (Vec<V>, Vec<V>) {
     let (arguments, mut passed) =
         evaluate(&EQUATIONS[cell as usize][1], &[bars, before, after, kept], cell.arguments());

@@ -49,7 +49,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!((slope.item(), slope.backward().wrt(x).item()), (12.0, 12.0));
     /// ```
     /// # Panics
-    /// As [`jvp`](Var::jvp).
+    /// Same as [`jvp`](Var::jvp).
     #[track_caller]
     pub fn jvp_recorded(self, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Var<'t, T> {
         or_panic(self.try_jvp_recorded(directions))

@@ -1,7 +1,7 @@
 //! The contents of a tape, in parallel lists.
 //!
 //! A node takes 24 bytes: its op, its inputs, and its value if that is a scalar. Arrays are stored in a separate list,
-//! and so are ops with data of their own or more than two inputs. Nodes own nothing, so clearing them takes no time.
+//! and so are ops with additional data or more than two inputs. Nodes own nothing, so clearing them takes no time.
 //! Nothing walks the graph recursively, so ten million nodes need no more stack than ten.
 
 use super::Inputs;
@@ -112,7 +112,7 @@ pub(crate) enum Code {
     Structured,
 }
 
-/// An op with data of its own, or with a variable number of inputs.
+/// An op with additional data, or with a variable number of inputs.
 #[derive(Clone)]
 pub(crate) struct Structured {
     pub(crate) op: Op,

@@ -29,7 +29,7 @@ once! {
         tape.list.borrow().keyed.get(&key).copied()
     }
 
-    /// The node of a key. A constant that has changed since is recorded anew; a variable that has changed is an error,
+    /// The node of a key. A constant that has changed since is recorded again; a variable that has changed is an error,
     /// since it cannot be two nodes, and its derivative would be taken at the old value.
     pub(super) fn keyed<T>(
         tape: &Tape<T>,

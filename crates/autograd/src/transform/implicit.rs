@@ -112,7 +112,7 @@ where
 /// assert!((z.item() - 0.7390851332151607).abs() < 1e-9); // cos z = z
 /// ```
 /// # Panics
-/// As [`root`]; [`try_fixed_point`] returns the error.
+/// Same as [`root`]; [`try_fixed_point`] returns the error.
 #[track_caller]
 pub fn fixed_point<T: Float, P: Point<T>, F>(f: F, start: &Tensor<T>, params: &[P], solver: Solver) -> P::Out
 where
@@ -150,7 +150,7 @@ where
 /// assert_eq!(z, tensor![3.0]);
 /// ```
 /// # Panics
-/// As [`root`], and if the function is not scalar; [`try_argmin`] returns the error.
+/// Same as [`root`], and if the function is not scalar; [`try_argmin`] returns the error.
 #[track_caller]
 pub fn argmin<T: Float, P: Point<T>, F>(f: F, start: &Tensor<T>, params: &[P], solver: Solver) -> P::Out
 where

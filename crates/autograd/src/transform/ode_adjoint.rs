@@ -27,7 +27,7 @@ use crate::tensor::{Shape, Tensor};
 /// assert!((slope[1].item() - (-1f64).exp()).abs() < 1e-7); // by the rate: t·exp(rate·t)
 /// ```
 /// # Panics
-/// As [`odeint`](super::odeint()); [`try_odeint_adjoint`] returns the error.
+/// Same as [`odeint`](super::odeint()); [`try_odeint_adjoint`] returns the error.
 #[track_caller]
 pub fn odeint_adjoint<T: Float, P: Point<T> + Clone, F>(
     f: F,

@@ -22,7 +22,7 @@ use crate::value::Value;
 /// assert_eq!(dw[0], tensor![[2.0, 0.0], [2.5, 5.0]]);
 /// ```
 /// # Panics
-/// As [`vmap`](super::vmap()), and if the function is not scalar or `wrt` names an input that does not exist;
+/// Same as [`vmap`](super::vmap()), and if the function is not scalar or `wrt` names an input that does not exist;
 /// [`try_per_sample_grad`] returns the error.
 #[track_caller]
 pub fn per_sample_grad<T: Float, P: Point<T>, F>(f: F, in_axes: &[Option<isize>], wrt: &[usize], x: &[P]) -> Vec<P::Out>
@@ -59,7 +59,7 @@ where
 /// assert_eq!(norms, tensor![5.0, 1.0]);
 /// ```
 /// # Panics
-/// As [`per_sample_grad`]; [`try_per_sample_norm`] returns the error.
+/// Same as [`per_sample_grad`]; [`try_per_sample_norm`] returns the error.
 #[track_caller]
 pub fn per_sample_norm<T: Float, P: Point<T>, F>(f: F, in_axes: &[Option<isize>], wrt: &[usize], x: &[P]) -> P::Out
 where
@@ -96,7 +96,7 @@ where
 /// assert!((&sum[0] - tensor![[1.2], [1.6 + 1.0]]).abs().max().item() < 1e-15);
 /// ```
 /// # Panics
-/// As [`per_sample_grad`], and if `most` is not positive or an input in `wrt` is not shared by all samples;
+/// Same as [`per_sample_grad`], and if `most` is not positive or an input in `wrt` is not shared by all samples;
 /// [`try_clipped_grad`] returns the error.
 #[track_caller]
 pub fn clipped_grad<T: Float, P: Point<T>, F>(

@@ -76,7 +76,7 @@ impl<'t, T: Float> Point<T> for Var<'t, T> {
     fn run(op: &'static str, x: &[Self], work: &Work<'_, T>) -> Result<Vec<Var<'t, T>>> {
         at_least_one(op, x)?;
         same_tape(op, &x.iter().collect::<Vec<_>>())?;
-        // A computed value becomes a node of its own, which no other input depends on.
+        // A computed value becomes a separate node, on which no other input depends.
         let independent = |x: &Var<'t, T>| match x.op() {
             Op::Leaf | Op::Const => Ok(*x),
             _ => Value::try_apply(Op::Reshape { shape: x.shape() }, &[x]),

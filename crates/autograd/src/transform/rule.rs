@@ -121,7 +121,7 @@ pub(super) fn by_rule<T: Float, P: Point<T>>(rule: impl Traced<T>, x: &[P]) -> R
     Ok(y.swap_remove(0))
 }
 
-/// A user's op with such a rule. Its value is computed on tapes of its own, in full precision, and so are its derivatives.
+/// A user's op with such a rule. Its value and derivatives are computed on separate tapes, in full precision.
 pub(super) struct ByVars<R>(pub(super) R);
 
 impl<T: Float, R: Traced<T>> DynRule<T> for ByVars<R> {

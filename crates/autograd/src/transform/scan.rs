@@ -65,7 +65,7 @@ where
 /// assert_eq!(slopes[1], tensor![0.25, 0.5, 1.0]);
 /// ```
 /// # Panics
-/// As [`scan`]; [`try_fold`] returns the error.
+/// Same as [`scan`]; [`try_fold`] returns the error.
 #[track_caller]
 pub fn fold<T: Float, P: Point<T> + Clone, F>(body: F, carry: &P, xs: &P, params: &[P], pieces: usize) -> P::Out
 where

@@ -208,7 +208,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         })
     }
 
-    /// Coefficient `k` of a node. What it needs is computed first, in the order of a stack of its own.
+    /// Coefficient `k` of a node. Its dependencies are computed first, in the order of an explicit stack.
     fn coefficient(&mut self, root: u32, k: usize) -> Result<Coefficient<'t, T>> {
         let mut stack = vec![(self.canonical(root), k)];
         while let Some(&(id, k)) = stack.last() {

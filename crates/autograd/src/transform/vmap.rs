@@ -88,7 +88,7 @@ once! {
     }
 }
 
-/// A function of one sample, recorded on a tape of its own.
+/// A function of one sample, recorded on a separate tape.
 pub(super) struct Recorded<T: Float> {
     pub(super) tape: Tape<T>,
     /// Its inputs, and the axes of the samples in those of all samples.

@@ -260,7 +260,7 @@ fn a_hint_fits_the_shapes() {
     assert!(!text(zeros(&[2, 3]).try_matmul(zeros(&[4, 5]))).contains("would fit"));
     refuses!(zeros(&[2, 2]).at(&[0]), "one entry for each of 2 axes");
     refuses!(zeros(&[2, 2]).at(&[0, 2]), "axis 1 ends at 1");
-    // What `unwrap` and a `main` that returns the error print.
+    // The output of `unwrap` and of a `main` that returns the error.
     assert_eq!(
         format!("{:?}", zeros(&[2]).try_sum(1, Dims::Drop)),
         format!("Err({})", text(zeros(&[2]).try_sum(1, Dims::Drop)))

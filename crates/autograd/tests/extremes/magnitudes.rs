@@ -1,7 +1,7 @@
 //! Every elementwise function at every magnitude: zeros, denormals, ties, powers of ten up to the largest number,
 //! infinities and NaN. A result in single precision must be that of double precision, rounded: values, first and second
-//! derivatives, recorded, replayed and in forward mode. So it is finite where the mathematics is finite, unless the
-//! type cannot hold it.
+//! derivatives, recorded, replayed and in forward mode. So it is finite where the exact result is finite, unless the
+//! type cannot represent it.
 
 use autograd::op::{Binary, Op, Unary};
 use autograd::{Float, Program, Rng, Tape, Tensor, Value, Var};
@@ -46,12 +46,12 @@ fn alike<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> bool {
     a.iter().zip(b.iter()).all(|(a, b)| a == b || a.is_nan() && b.is_nan())
 }
 
-/// What rounding alone explains is no fault: relative to the largest derivative of the same order.
+/// Differences that rounding explains are not faults: relative to the largest derivative of the same order.
 const ERROR: f64 = 1e-4;
-/// What is larger may overflow: a factor of it can be larger still.
+/// Larger values may overflow, since a factor can be larger still.
 const LARGEST: f64 = f32::MAX as f64 / 8.0;
 
-/// The absolute error that a derivative of this order may have besides.
+/// The additional absolute error that a derivative of this order may have.
 fn slack(op: &Op, order: usize) -> f64 {
     const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;
     match (op, order) {

@@ -1,5 +1,5 @@
 //! Functions of rows: normalizations of huge, tiny and nearly equal numbers, and sums of exponentials that one element
-//! rules.
+//! dominates.
 
 use crate::derivatives;
 use crate::function;

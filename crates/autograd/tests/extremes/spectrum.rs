@@ -1,5 +1,5 @@
-//! Functions of eigenvalues and singular values of which some coincide: their derivatives are those of the smooth function
-//! of the matrix.
+//! Functions of eigenvalues and singular values, some of which coincide: their derivatives are those of the smooth
+//! function of the matrix.
 
 use crate::{Function, function};
 use autograd::{Cotangents, Dims, Float, Program, Result, Rule, Tape, Tensor, Value, Var, tensor};

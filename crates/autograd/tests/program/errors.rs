@@ -146,7 +146,7 @@ fn a_closure_that_looks_at_values() {
     let mut f = compile(|x| if x[0].item() > 0.0 { x[0].exp() } else { x[0] });
     let error = text(f.value(&[&Tensor::scalar(1.0)]));
     assert!(error.contains("errors.rs") && error.contains("op `leaf`"), "{error}");
-    // Values that depend on no input may be read, and so may shapes; printing counts as no read.
+    // Values that depend on no input may be read, and so may shapes; printing does not count as a read.
     let mut g = compile::<f64, _>(|x| {
         let scale = x[0].tape().constant(2.0).item() * x[0].shape()[0] as f64;
         assert!(!format!("{} {:?}", x[0], x[0]).is_empty());

@@ -232,7 +232,7 @@ fn slices_of_points_that_do_not_match_are_refused() {
     program.run_many_into(&[&[1.0, 2.0], &[1.0]], &mut [&mut sums, &mut all]).unwrap();
     assert_eq!((sums, all), ([3.0; 3], [1.0, 2.0, 1.0, 2.0, 1.0, 2.0]));
     program.run_many_into(&[&[], &[1.0]], &mut [&mut [], &mut []]).unwrap();
-    // An output without elements does not tell their number.
+    // An output without elements does not determine the number of points.
     let mut program = Program::new(&tape, &[x, a], &[x.slice(0, ..0), x.sum()]);
     program.run_many_into(&[&points, &[1.0]], &mut [&mut [], &mut sums]).unwrap();
     assert_eq!(sums, [3.0, 7.0, 11.0]);

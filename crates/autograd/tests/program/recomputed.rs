@@ -1,5 +1,5 @@
-//! Programs that compute tanh again on the way back have the bits of the tapes they were compiled from: random networks of
-//! large arrays, with values and derivatives to second order, and values of tanh among the outputs.
+//! Programs that recompute tanh in the backward pass have the bits of the tapes they were compiled from: random networks
+//! of large arrays, with values and derivatives to second order, and values of tanh among the outputs.
 
 use super::{bits, randn};
 use autograd::Program;

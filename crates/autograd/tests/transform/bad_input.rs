@@ -1,4 +1,5 @@
-//! Misuse that every transform refuses in the same words: a function of the wrong shape, of another tape, or that reads values.
+//! Misuse that every transform rejects with the same message: a function of the wrong shape, of another tape, or that reads
+//! values.
 
 use autograd::transform::{
     Directions, SparseHessian, SparseJacobian, Steps, linearize, try_divergence, try_grad, try_hessian, try_hvp,
@@ -34,7 +35,7 @@ fn a_scalar_transform_refuses_a_vector() {
 
 #[test]
 fn a_variable_from_outside_is_refused() {
-    // A tape that lives as long as the program is the only way to return another's variable.
+    // Only a tape that lives as long as the program allows returning a variable of another tape.
     let tape: &'static Tape<f64> = Box::leak(Box::new(Tape::new()));
     let stranger: Var<'static, f64> = tape.var(1.0);
     let x = [tensor![1.0, 2.0]];

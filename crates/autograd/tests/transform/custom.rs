@@ -27,7 +27,7 @@ fn rules_as_closures_are_rules() {
     assert_eq!(program.value_and_grad(&[&y]).unwrap().1[0], tensor![27.0, 48.0]);
 }
 
-/// x³, which saves x² for the way back.
+/// x³, which saves x² for the backward pass.
 fn saving_cube<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     custom_vjp_saving(
         |x| {

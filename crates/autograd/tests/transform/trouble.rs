@@ -72,7 +72,7 @@ fn the_op_that_turned_a_value_is_named_for_any_transform() {
     let origin = tape.non_finite().unwrap();
     assert_eq!((origin.op.as_str(), origin.inputs), ("ln", vec![vec![2]]));
 
-    // An infinite mask is no fault; what it leads to may be one.
+    // An infinite mask is not a fault, but its consequences may be.
     let tape = Tape::<f64>::new();
     let mask = tape.constant([0.0, f64::NEG_INFINITY]);
     let p = (tape.var([1.0, 2.0]) + mask).softmax(0);

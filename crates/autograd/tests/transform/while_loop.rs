@@ -1,4 +1,4 @@
-//! Loops whose number of trips follows from the values.
+//! Loops whose number of iterations depends on values.
 
 use autograd::transform::{grad, hessian, hvp, jvp, try_while_loop, vmap, while_loop};
 use autograd::{Tape, Tensor, Var, compile, gradcheck, tensor};
@@ -54,7 +54,7 @@ fn turn<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     Var::stack(&[a + (b * x[1]).sin(), b + a * x[1].square()], 0)
 }
 
-/// Two numbers that turn and grow, with a strength that the second input has, until they are far from 0.
+/// Two numbers that rotate and grow at a rate given by the second input, until they are far from 0.
 fn spiral<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     while_loop(|x| x[0].square().sum().is_lt(9.0), turn, &x[0], &x[1..], 100).square().sum()
 }
@@ -105,7 +105,7 @@ fn derivatives_of_derivatives_are_those_of_the_unrolled_loop() {
         let replayed = program.value(&at).unwrap();
         assert!(replayed.iter().zip(recorded.iter()).all(|(a, b)| a.to_bits() == b.to_bits()), "{replayed} {recorded}");
     }
-    // So many nodes are the condition and the result without a trip, and those of trips.
+    // The numbers of nodes of the condition and the result without iterations, and of the iterations.
     assert!(lengths[3] == 4 && lengths[..3].iter().collect::<HashSet<_>>().len() == 3, "{lengths:?}");
     gradcheck(|x| hessian(spiral, x)[0][1].square().sum(), &[tensor![0.5, 0.4], Tensor::scalar(0.8)]).unwrap();
 }

@@ -367,7 +367,7 @@ mod tests {
         assert_eq!(loader.from(Position { epoch: 0, batch: 9 }).count(), 0);
     }
 
-    /// Samples of which one cannot be loaded.
+    /// Samples, one of which cannot be loaded.
     struct Gap(usize);
 
     impl Dataset<f64> for Gap {

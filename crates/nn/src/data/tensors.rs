@@ -276,7 +276,7 @@ pub(super) fn rows<E: Element>(x: &Tensor<E>, indices: &[usize]) -> Tensor<E> {
     out
 }
 
-/// Concatenates tensors, of which there is at least one, along the first axis. All other axes must agree in size.
+/// Concatenates at least one tensor along the first axis. All other axes must agree in size.
 pub(super) fn stacked<E: Element>(parts: &[&Tensor<E>]) -> Result<Tensor<E>, DataError> {
     let mut shape = parts[0].shape().to_vec();
     if let Some(odd) = parts.iter().find(|part| part.shape().get(1..) != shape.get(1..)) {

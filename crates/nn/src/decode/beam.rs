@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use autograd::Rng;
 
-    /// A random language of `tokens` tokens, of which each depends on the two before.
+    /// A random language of `tokens` tokens, each of which depends on the two before.
     fn language(tokens: usize, seed: u64) -> impl Fn(&[Beam]) -> Result<Tensor<f64>> {
         let table = Tensor::randn(&[tokens + 1, tokens + 1, tokens], &mut Rng::new(seed)) * 2.0;
         move |beams| {

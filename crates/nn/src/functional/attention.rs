@@ -198,8 +198,8 @@ fn at_least_matrix<T: Float>(x: Var<'_, T>) -> Result<()> {
     Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint })
 }
 
-/// The causal mask of queries of which the first is at the position `from`: 0 for keys up to the query's own position, -inf
-/// for later keys.
+/// The causal mask of queries that start at position `from`: 0 for keys up to the query's own position, -inf for later
+/// keys.
 pub(crate) fn causal_mask<T: Float>(from: usize, queries: usize, keys: usize) -> Tensor<T> {
     Tensor::from_fn(&[queries, keys], |at| if at[1] > from + at[0] { -T::INFINITY } else { T::zero() })
 }

@@ -1,4 +1,4 @@
-//! Normalization of each sample by itself. Only running statistics make training and eval mode differ.
+//! Normalization of each sample separately. Only running statistics make training and eval mode differ.
 
 use super::Running;
 use crate::{Module, Param, Pass, functional, parameters};

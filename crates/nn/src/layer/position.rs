@@ -86,7 +86,7 @@ impl<T: Float> LearnedEncoding<T> {
         LearnedEncoding { length_first: true, ..self }
     }
 
-    /// The encoding of positions of which the first is `from`.
+    /// The encoding of positions from `from` on.
     #[track_caller]
     pub(super) fn encode_from<'t>(&self, x: Var<'t, T>, from: usize, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = pass.checked(self, placed(x, pass.var(&self.weight), from, self.length_first));
@@ -94,7 +94,7 @@ impl<T: Float> LearnedEncoding<T> {
     }
 }
 
-/// Adds the rows of a table to `x` along its positions, of which the first is `from`.
+/// Adds the rows of a table to `x` along its positions, starting at `from`.
 #[track_caller]
 fn placed<'t, T: Float>(x: Var<'t, T>, table: Var<'t, T>, from: usize, length_first: bool) -> Result<Var<'t, T>> {
     let (shape, size) = (x.shape(), table.shape());

@@ -100,7 +100,7 @@ pub trait Loss<T: Float>: Send {
     /// The loss for targets that are not on the tape yet.
     ///
     /// # Errors
-    /// As [`record`](Loss::record).
+    /// Same as [`record`](Loss::record).
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
         self.record(output, &target.on(output.tape()))
@@ -163,7 +163,7 @@ pub trait Loss<T: Float>: Send {
     /// ```
     ///
     /// # Errors
-    /// As [`record`](Loss::record); also if there is not one output and one target.
+    /// Same as [`record`](Loss::record); also if there is not one output and one target.
     #[track_caller]
     fn parts<'t>(&self, outputs: &Vars<'t, T>, given: &Given<'t, T>) -> Result<Parts<'t, T>> {
         let (output, targets) = several::one_of_each(outputs, given)?;

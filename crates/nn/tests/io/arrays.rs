@@ -129,7 +129,7 @@ fn archives_with_other_parts() {
     write(&others);
     let error = StateDict::read_npz(&path).unwrap_err().to_string();
     assert!(error.contains("there is no array of numbers"), "{error}");
-    // A fault is no reason to leave a part out.
+    // A damaged part is an error and is not left out.
     write(&[x, ("y.npy", of("<i4", &[7, 0]))]);
     assert!(StateDict::read_npz(&path).is_err() && StateDict::read_npz_array(&path, "x").is_ok());
 }

@@ -50,7 +50,7 @@ pub(super) fn put_apart<T: Float>(from: &[T], step: usize, to: &mut [T]) {
     to.iter_mut().step_by(step).zip(from).skip(pairs).for_each(|(to, &x)| *to = x);
 }
 
-/// Elements of which every second one is copied at once.
+/// The number of elements from which every second one is copied at once.
 const PIECE: usize = 16;
 
 simd! {

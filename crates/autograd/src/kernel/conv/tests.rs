@@ -131,7 +131,8 @@ fn more_than_a_block_of_anything() {
     }
 }
 
-/// Sums that round: the result depends neither on the number of threads nor, except for sums over images, on the way.
+/// Sums that round: the result depends neither on the number of threads nor, except for sums over images, on the
+/// method.
 #[test]
 fn the_same_bits_on_any_number_of_threads_and_both_ways() {
     let rounding = |len: usize, by: usize| (0..len).map(|i| ((i * by) % 101) as f32 / 7.0 - 7.0).collect::<Vec<f32>>();

@@ -1,4 +1,4 @@
-//! Rounding of operands apart from their product, for precisions without loops of their own.
+//! Rounding of operands separately from their product, for precisions without dedicated loops.
 
 use super::Mat;
 use super::view::View;

@@ -1,4 +1,4 @@
-//! The equations of recurrent cells: a step from one state to the next, and the step back that its derivative takes. Each is
+//! The equations of recurrent cells: a step from one state to the next, and the backward step of its derivative. Each is
 //! written once over [`Real`]: the kernel evaluates it on numbers, and the rules for further derivatives on variables.
 
 use crate::float::{E, Real};
@@ -22,7 +22,7 @@ pub enum Cell {
     Lstm,
 }
 
-/// The equations of a cell with `G` gates, `A` arguments, `N` states and `K` other values that the step back reads.
+/// The equations of a cell with `G` gates, `A` arguments, `N` states and `K` other values that the backward step reads.
 ///
 /// An argument is what a gate reads of the contributions `z` of the input and `s` of the state: their sum, or each
 /// separately. The contribution of the input is always (in) the argument with the number of the gate.
@@ -30,11 +30,11 @@ pub(crate) trait Equations<const G: usize, const A: usize, const N: usize, const
     /// For each gate, the argument that the contribution of the state is (in).
     const OF_STATE: [usize; G];
 
-    /// The states after a step, and what the step back reads.
+    /// The states after a step, and the values that the backward step reads.
     fn step<S: Real>(z: [E<S>; G], s: [E<S>; G], before: [E<S>; N]) -> ([E<S>; N], [E<S>; K]);
 
-    /// From the cotangents of the states after a step, those of its arguments, and of the states before except for what flows
-    /// through their contribution.
+    /// From the cotangents of the states after a step, computes those of its arguments, and those of the states before it
+    /// except for the part that flows through their contribution.
     fn back<S: Real>(
         after_bar: [E<S>; N],
         before: [E<S>; N],

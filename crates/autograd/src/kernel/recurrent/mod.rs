@@ -115,8 +115,8 @@ fn part<T>(
 once! {
     /// Takes all steps of a layer. From the contributions `z` of the input, `[steps, batch, gates · hidden]`, the weights `w` of
     /// the state, `[gates · hidden, hidden]`, its bias `b`, the lengths of the sequences and the parts of the initial state,
-    /// computes the states at all places and what the steps back read: `[planes, steps + 1, batch, hidden]`. The state of a
-    /// sequence that has ended does not change.
+    /// computes the states at all places and the values that the backward steps read: `[planes, steps + 1, batch, hidden]`.
+    /// The state of a sequence that has ended does not change.
     pub(crate) fn trace<T: Element>(layer: Layer, z: &[T], w: &[T], b: &[T], lengths: &[T], start: &[&[T]], out: &mut [T]) {
         let Layer { cell, steps, batch, hidden, .. } = layer;
         let (gates, columns) = (cell.gates(), packed_columns::<T>(hidden));
@@ -135,8 +135,8 @@ once! {
         });
     }
 
-    /// Takes all steps back. From the trace of a layer and the cotangent of its states, computes the cotangents of the arguments
-    /// of all steps, and at one more place those of the initial state: `[steps + 1, batch, arguments · hidden]`.
+    /// Takes all backward steps. From the trace of a layer and the cotangent of its states, computes the cotangents of the
+    /// arguments of all steps, and at one more place those of the initial state: `[steps + 1, batch, arguments · hidden]`.
     pub(crate) fn vjp<T: Element>(layer: Layer, trace: &[T], w: &[T], lengths: &[T], g: &[T], out: &mut [T]) {
         let Layer { cell, steps, batch, hidden, .. } = layer;
         let (terms, columns) = (cell.gates() * hidden, packed_columns::<T>(hidden));
@@ -208,7 +208,7 @@ unsafe fn forward<T: Element>(
     });
 }
 
-/// Takes some sequences through all steps back.
+/// Takes some sequences through all backward steps.
 ///
 /// # Safety
 ///

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 /// Elements that are processed together.
 const LANES: usize = 16;
-/// The most arrays that a pass reads or writes besides those with rows of their own kind.
+/// The maximum number of arrays that a pass reads or writes, apart from those with special rows.
 pub(super) const MOST: usize = 16;
 
 /// The rows of a pass: how many, their length, and how the arrays in scratch memory hold them: blocks of `block` elements, in
@@ -21,13 +21,13 @@ pub(super) struct Sizes {
 }
 
 /// A step. Reads the contributions of the input, those of the state in blocks by gate, and the bias; and the states before.
-/// Writes the states after and what the step back reads. Processes only whole vectors; the remainder of the rows is not
-/// touched.
+/// Writes the states after the step and the values that the backward step reads. Processes only whole vectors; the
+/// remainder of the rows is not touched.
 pub(super) type Step<T> = fn(&Sizes, [&[T]; 3], &[&[T]], &mut [&mut [T]]);
 
-/// A step back. Reads the cotangents of the states after the step; the states before; the states after and what the step kept.
-/// Adds the first to the cotangents in blocks, and replaces those by the cotangents of the states before. Writes the cotangents
-/// of the arguments, and those of the contributions of the state once more. In whole vectors.
+/// A backward step. Reads the cotangents of the states after the step; the states before; the states after and the values that
+/// the step stored. Adds the first to the cotangents in blocks, and replaces those by the cotangents of the states before.
+/// Writes the cotangents of the arguments, and those of the contributions of the state once more. In whole vectors.
 pub(super) type Back<T> = fn(&Sizes, &[&[T]], &mut [T], &mut [T], &mut [T]);
 
 /// A step of whole rows.
@@ -52,7 +52,7 @@ pub(super) fn take<T: Float>(step: Step<T>, sizes: &Sizes, x: [&[T]; 3], before:
     });
 }
 
-/// A step back of whole rows.
+/// A backward step of whole rows.
 pub(super) fn take_back<T: Float>(
     back: Back<T>,
     sizes: &Sizes,

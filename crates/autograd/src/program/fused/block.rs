@@ -103,7 +103,7 @@ impl<T: Float> Frame<'_, '_, '_, T> {
         }
     }
 
-    /// Computes a chain of which operand `at` shares its memory with the result.
+    /// Computes a chain whose operand `at` shares its memory with the result.
     fn compute_onto(&self, f: Chain, [a, b, c]: [Address; 3], at: usize, to: &mut [T]) {
         let (second, other) = match at {
             0 => (b, c),

@@ -45,8 +45,8 @@ impl Chain {
         if matches!(self.then, Then::End | Then::Square) { 2 } else { 3 }
     }
 
-    /// Whether one of its operands may share its memory with the result: a product of which a sum is made. These are the
-    /// updates of a training step.
+    /// Whether one of its operands may share its memory with the result: a sum with a product. These are the updates of
+    /// a training step.
     pub(super) fn writes_over(self) -> bool {
         self.first == First::Mul && matches!(self.then, Then::Add | Then::Sub | Then::From)
     }

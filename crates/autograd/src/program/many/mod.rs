@@ -1,6 +1,6 @@
 //! One program at many points: [`Program::run_many`]. A program of numbers and small arrays runs in lanes: each of its
 //! numbers becomes one number per point, and an instruction is then a loop over the points (`lower` translates the graph,
-//! `run` executes it). The loops are those of arrays, so each point has the same bits as in a run of its own. Any other
+//! `run` executes it). The loops are those of arrays, so each point has the same bits as in a separate run. Any other
 //! program runs point by point.
 
 mod lower;
@@ -56,7 +56,7 @@ impl<'x, T> Given<'x, T> {
 impl<T: Float> Program<T> {
     /// Runs the program at many points: each input has an axis of points in front of its recorded shape, or exactly that
     /// shape if all points share it. So do the outputs, which are valid until the next call. Each point has the same bits
-    /// as in a [`run`](Program::run) of its own, with any number of threads.
+    /// as in a separate [`run`](Program::run), with any number of threads.
     ///
     /// A program of numbers and small arrays (elementwise functions, sums, indexing and other rearrangements of up to 256
     /// elements) runs at as many points at once as fit in the vector registers and the cache, on all threads, without

@@ -21,7 +21,7 @@ use crate::tensor::Tensor;
 use std::ops::Range;
 use turns::Loop;
 
-/// What an instruction computes. The most common ones have variants of their own.
+/// What an instruction computes. The most common ones have dedicated variants.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum ScalarOp {
     Add,

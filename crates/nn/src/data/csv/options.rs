@@ -99,7 +99,7 @@ pub enum Gap {
     MostFrequent,
 }
 
-/// Fields that are gaps by default, besides empty ones.
+/// Fields that are gaps by default, in addition to empty ones.
 const MARKERS: [&str; 8] = ["?", "NA", "N/A", "#N/A", "<NA>", "NaN", "null", "\\N"];
 
 impl CsvOptions {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Where and how often to save training, and how many checkpoints to keep.
 ///
-/// Each checkpoint is a folder of its own, such as `checkpoint-000007`. It contains the weights in `model.safetensors`
+/// Each checkpoint is a separate folder, such as `checkpoint-000007`. It contains the weights in `model.safetensors`
 /// under PyTorch's names, those of the best epoch in `best.safetensors`, and everything else (optimizer, schedule,
 /// averages, position in the data, random streams, history) in `training.safetensors`. Checksums in `checkpoint.txt`
 /// detect damaged checkpoints, which [`Trainer::resume`](super::Trainer::resume) skips.

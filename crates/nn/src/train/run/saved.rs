@@ -39,7 +39,7 @@ impl<T: Float> Run<'_, '_, T> {
             ema,
             settings,
             loader: _,
-            // Between two updates, the ranks have nothing gathered.
+            // Between two updates, the ranks have not gathered anything.
             team: _,
             batches: _,
             rates: _,

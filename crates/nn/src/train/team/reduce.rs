@@ -69,7 +69,7 @@ impl<T: Float> Team<'_, T> {
         Ok(total)
     }
 
-    /// Sums the gradients of tables, of which every rank sends the rows that it has, in the order of ranks.
+    /// Sums the gradients of tables in the order of ranks. Every rank sends the rows that it has.
     fn tables(&self, total: &mut ParamGradients<T>, places: &Places) -> Result<(), CollectiveError> {
         let mut bytes = Vec::new();
         places.tables.iter().for_each(|(place, _)| put_table(total, *place, &mut bytes));
@@ -89,7 +89,7 @@ impl<T: Float> Team<'_, T> {
         Ok(())
     }
 
-    /// The sum in the order of shards, of which each rank computes the nodes that are its own.
+    /// The sum in the order of shards. Each rank computes its own nodes of the tree.
     fn ordered(&self, sums: Vec<ParamGradients<T>>, places: &Places) -> Result<ParamGradients<T>, TrainError> {
         let mut own = Pairwise::new();
         for (start, sum) in self.mine.clone().zip(sums) {
