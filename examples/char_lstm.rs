@@ -1,5 +1,6 @@
-//! A character-level language model: an LSTM reads a text and predicts the probabilities of the next character. `cargo
-//! run --release --example char_lstm [-- --text FILE] [--epochs N] [--short]`. docs/experiments.md has the results.
+//! A character-level language model: an LSTM reads a text and predicts the probabilities of the next character.
+//! `cargo run --release --example char_lstm [-- --text FILE] [--epochs N] [--short]`. docs/experiments.md has the
+//! results.
 //!
 //! The text is split into 32 streams that are read in parallel, 64 characters per step. Derivatives reach back through
 //! those 64 characters: truncated backpropagation through time. The state is carried from step to step; it is a pair of

@@ -4,8 +4,8 @@ macro_rules! recurrent_methods {
     () => {
         twins! {
             /// The states of a recurrent layer at all steps. `self` holds the contributions of the inputs to the gates,
-            /// `[time, batch, gates · hidden]`: their products with the weights, plus a bias. The state contributes `h
-            /// · weightᵀ + bias`, with weights `[gates · hidden, hidden]`. Each sequence has a length in `[batch]`,
+            /// `[time, batch, gates · hidden]`: their products with the weights, plus a bias. The state contributes
+            /// `h · weightᵀ + bias`, with weights `[gates · hidden, hidden]`. Each sequence has a length in `[batch]`,
             /// after which its state does not change. `start` holds the parts of the initial state, `[batch, hidden]`
             /// each: h, and c of an LSTM.
             ///

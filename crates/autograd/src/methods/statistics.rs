@@ -58,8 +58,8 @@ macro_rules! statistics_methods {
         twins! {
             /// The quantile of the elements along an axis: the element at position q·(n - 1) of the n sorted ones, or a
             /// value [between](Between) two. NaN if any element is NaN; interpolating with an infinite element may also
-            /// give NaN, as in NumPy. The derivative flows to these elements. The usual median is `x.quantile(0.5, axis,
-            /// Between::Linear)`; percentile p is quantile p/100.
+            /// give NaN, as in NumPy. The derivative flows to these elements. The usual median is
+            /// `x.quantile(0.5, axis, Between::Linear)`; percentile p is quantile p/100.
             ///
             /// ```
             /// use autograd::{Between, tensor};

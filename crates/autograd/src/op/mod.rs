@@ -252,8 +252,9 @@ ops! {
     };
     /// All steps of a recurrent layer: the states at all positions, and what the backward steps read. No derivative
     /// flows through this op; its states are the value of [`Recurrent`](Op::Recurrent). Inputs: the contributions of the
-    /// input `[time, batch, gates · hidden]`, the weights of the state `[gates · hidden, hidden]` and its bias `[gates ·
-    /// hidden]`, the lengths of the sequences `[batch]`, and the parts of the initial state, `[batch, hidden]` each.
+    /// input `[time, batch, gates · hidden]`, the weights of the state `[gates · hidden, hidden]` and its bias
+    /// `[gates · hidden]`, the lengths of the sequences `[batch]`, and the parts of the initial state, `[batch, hidden]`
+    /// each.
     RecurrentTrace {
         /// How a step computes the next state.
         cell: Cell,

@@ -3,8 +3,8 @@
 use crate::domain::{non_negative, or_panic};
 use autograd::{Error, Float, Result, Rng, Tensor};
 
-/// How the next token is chosen from scores: the most likely one, or at random with the probabilities `softmax(scores /
-/// temperature)`, optionally only among the most likely ones.
+/// How the next token is chosen from scores: the most likely one, or at random with the probabilities
+/// `softmax(scores / temperature)`, optionally only among the most likely ones.
 ///
 /// ```
 /// use autograd::{Rng, tensor};

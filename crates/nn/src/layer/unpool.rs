@@ -64,8 +64,8 @@ impl<const D: usize> MaxUnpool<D> {
         self
     }
 
-    /// Writes elements to their positions in an image of the size that the windows cover: `(n - 1) stride + kernel - 2
-    /// padding` along each axis.
+    /// Writes elements to their positions in an image of the size that the windows cover:
+    /// `(n - 1) stride + kernel - 2 padding` along each axis.
     ///
     /// # Panics
     /// Panics if the indices do not have the shape of the elements or are out of range, or the windows are invalid: kernel
