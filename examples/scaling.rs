@@ -1,4 +1,4 @@
-//! What a distributed step costs, from 2 to 1,000 machines: a model on paper, checked by a simulation of the messages.
+//! The cost of a distributed step on 2 to 1,000 machines: an analytical model, checked by a simulation of the messages.
 //! `cargo run --release --example scaling`. docs/distributed.md derives the formulas.
 
 /// A network: the latency of a message in seconds, and the bandwidth in bytes per second.

@@ -1,4 +1,4 @@
-//! What each transform costs, as a multiple of the plain computation that it is compared with.
+//! The cost of each transform, as a multiple of the plain computation that it is compared with.
 //!
 //! `cargo run --release --features linalg --example transforms` prints the table; medians of repeated runs on one thread.
 

@@ -27,7 +27,7 @@ pub(crate) struct Vae {
 
 parameters! { impl Parameters<f32> for Vae { encoder, decoder } }
 
-/// What the model returns.
+/// The outputs of the model.
 pub(crate) struct Seen<'t> {
     image: Var<'t, f32>,
     code: Normal<'t, f32>,

@@ -94,7 +94,7 @@ fn rows<'t, const N: usize>(x: Var<'t, f64>) -> [Var<'t, f64>; N] {
     std::array::from_fn(|i| x.index_axis(0, i as isize))
 }
 
-/// What residuals depend on, each for all observations: the parameters of the camera, the point, and the weight.
+/// The inputs of residuals, each for all observations: the parameters of the camera, the point, and the weight.
 fn unknowns<'t>(x: &[Var<'t, f64>]) -> [Var<'t, f64>; ROW] {
     let (camera, point) = (rows::<CAMERA>(x[0]), rows::<3>(x[1]));
     std::array::from_fn(|i| camera.iter().chain(&point).copied().nth(i).unwrap_or(x[2]))

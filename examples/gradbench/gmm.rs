@@ -56,7 +56,7 @@ impl Mixture {
     }
 }
 
-/// What the likelihood of a point depends on: Q, all components below one another; Q·μ; and α + Σ q.
+/// The parameters of the likelihood of a point: Q, all components below one another; Q·μ; and α + Σ q.
 fn components<'t>(parameters: &[Var<'t, f64>]) -> [Var<'t, f64>; 3] {
     let &[alpha, mu, q, l] = parameters else { unreachable!("the parameters are four") };
     let (k, d) = (mu.shape()[0], mu.shape()[1]);

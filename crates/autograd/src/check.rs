@@ -62,7 +62,7 @@ impl Default for GradCheck {
     }
 }
 
-/// What was compared, and how well it agreed.
+/// The number of comparisons, and how well they agreed.
 ///
 /// ```
 /// let report = autograd::gradcheck(|x| x[0].sin().sum(), &[&autograd::tensor![0.5, 2.0]]).unwrap();
@@ -100,7 +100,7 @@ pub enum Mismatch {
         element: usize,
         /// The derivative.
         got: f64,
-        /// What it was compared with.
+        /// The quantity it was compared with.
         reference: &'static str,
         /// The number expected.
         expected: f64,

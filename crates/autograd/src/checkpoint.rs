@@ -86,7 +86,7 @@ struct Piece<F> {
     /// The keys that `f` took from the tape, and whether derivatives can reach them. They are additional inputs, after
     /// those passed to `f`.
     keys: Vec<(u64, bool)>,
-    /// That of the tape when the piece was recorded.
+    /// The precision of the tape when the piece was recorded.
     precision: Precision,
 }
 

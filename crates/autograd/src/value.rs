@@ -30,7 +30,7 @@ pub trait Value<T: Float>: Clone {
     /// A constant that can be combined with `self`: for a variable, on the same tape.
     fn constant(&self, value: Tensor<T>) -> Self;
 
-    /// What the operands of products are rounded to from now on: for a variable, the setting of its tape.
+    /// The precision that operands of products are rounded to from now on: for a variable, the setting of its tape.
     fn precision(&self) -> Precision {
         Precision::Full
     }
@@ -211,7 +211,7 @@ pub struct Index<V> {
 }
 
 impl<V> Index<V> {
-    /// Integers that follow from these.
+    /// Integers computed from these.
     #[track_caller]
     pub(crate) fn derive<T: Float>(self, from: IntOp) -> Result<Self>
     where

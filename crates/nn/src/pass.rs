@@ -85,7 +85,7 @@ impl Noise {
 ///
 /// Parameters and buffers are found on the tape by their keys ([`Tape::find`]). The pass lists everything else that is not only
 /// a function of them and the input: its [`draws`](Pass::draws). A replay keeps the rest frozen: the mode, shapes, settings of
-/// layers, and whatever a custom layer computes from [`Var::value`].
+/// layers, and everything that a custom layer computes from [`Var::value`].
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};

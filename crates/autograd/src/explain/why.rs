@@ -214,7 +214,7 @@ fn dependents(raw: &[Raw], x: u32) -> Vec<bool> {
     depends
 }
 
-/// What was found, in words.
+/// The findings, in words.
 fn told(nodes: &[Node], y: u32, x: u32, found: Found, depends: &[bool]) -> Contributions {
     let verdict = verdict(nodes, y, x, &found, depends);
     let name = |id: u32| nodes[id as usize].name.clone();

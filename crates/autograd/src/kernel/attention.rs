@@ -29,7 +29,7 @@ pub(crate) struct Sizes {
     /// The length of a value.
     pub values: usize,
     pub scale: f64,
-    /// What the operands of products are rounded to.
+    /// The precision that operands of products are rounded to.
     pub precision: Precision,
     /// Whether a query attends only to keys up to its own position.
     pub causal: bool,
@@ -118,7 +118,7 @@ fn add_blocks<T: Float>(
     }
 }
 
-/// What is done with the queries times the scale, their weights, and memory of the size of the weights.
+/// A callback on the queries times the scale, their weights, and memory of the size of the weights.
 type Weighed<'f, T> = &'f mut dyn FnMut(&[T], &[T], &mut [T]);
 
 /// Some neighboring queries of a head.

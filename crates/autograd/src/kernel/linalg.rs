@@ -8,7 +8,7 @@ mod minors;
 #[cfg(feature = "linalg")]
 mod scaled;
 
-/// What is computed from the matrices in the last two axes.
+/// A function of the matrices in the last two axes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Factor {
     /// A⁻¹·B

@@ -132,7 +132,7 @@ fn by_digits<K: Copy + Default>(row: &mut [K], spare: &mut Vec<K>, key: impl Fn(
 pub(crate) struct Distinct {
     /// The place of the first element of each.
     pub first: Vec<usize>,
-    /// How many elements have it.
+    /// The number of elements that have it.
     pub counts: Vec<i64>,
     /// For each element, which of them it has.
     pub inverse: Vec<i64>,
@@ -150,7 +150,7 @@ pub(crate) fn distinct(ranks: &[u64]) -> Distinct {
 /// The distinct ranks among `span` possible ones from `least` on.
 fn counted(ranks: &[u64], least: u64, span: usize) -> Distinct {
     let mut found = Distinct { inverse: vec![0; ranks.len()], ..Distinct::default() };
-    // For each rank its first place and its count, and then, instead of the latter, which of the distinct ones it is.
+    // For each rank its first place and its count; the count is later replaced by the index among the distinct ranks.
     let mut table = vec![(0, 0); span];
     for (i, &rank) in ranks.iter().enumerate() {
         let (first, count) = &mut table[(rank - least) as usize];

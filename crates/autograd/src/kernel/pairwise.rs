@@ -9,7 +9,7 @@ use super::isa::simd;
 use super::threads;
 use crate::float::{Float, Real};
 
-/// What is computed from the differences between rows of x and rows of y.
+/// A function of the differences between rows of x and rows of y.
 ///
 /// ```
 /// use autograd::{Tape, op::{Op, Pairwise}, tensor};
@@ -54,7 +54,7 @@ const TASK: usize = 1 << 18;
 /// Runs `f(matrix, first row, rows of out)` over `out`, which has `last` elements in a row.
 fn for_each_rows<T: Float>(sizes: Sizes, last: usize, out: &mut [T], f: &(dyn Fn(usize, usize, &mut [T]) + Sync)) {
     let each = (sizes.columns * sizes.width).max(1);
-    // As many rows as make a task worthwhile, or as read a block of y often enough; but leave several tasks.
+    // Enough rows to make a task pay off, or to reuse a block of y often enough; but leave several tasks.
     let some = (TASK / each).max(64.min(sizes.rows.div_ceil(8))).next_multiple_of(ROWS);
     let whole = sizes.rows * last;
     if sizes.rows <= some {

@@ -54,7 +54,7 @@ pub struct Geometry {
     pub windows: SmallVec<[Window; 3]>,
     /// Number of groups. The output channels of a group depend only on the input channels of that group.
     pub groups: usize,
-    /// What the operands are rounded to.
+    /// The precision that operands are rounded to.
     pub precision: Precision,
 }
 

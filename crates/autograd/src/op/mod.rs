@@ -217,7 +217,7 @@ ops! {
         scale: f64,
         /// Whether a query attends only to keys up to its own position.
         causal: bool,
-        /// What the operands of products are rounded to.
+        /// The precision that operands of products are rounded to.
         precision: Precision
     };
     /// Cotangents of the inputs q, k and v of `Attention`, as one row `[…, L E + S E + S V]` for each head. Inputs: those of
@@ -227,7 +227,7 @@ ops! {
         scale: f64,
         /// Whether a query attends only to keys up to its own position.
         causal: bool,
-        /// What the operands of products are rounded to.
+        /// The precision that operands of products are rounded to.
         precision: Precision
     };
     /// Cumulative sum along an axis.
@@ -309,7 +309,7 @@ ops! {
         ta: bool,
         /// Whether the second operand is transposed.
         tb: bool,
-        /// What the operands are rounded to.
+        /// The precision that operands are rounded to.
         precision: Precision
     };
     /// A linear solve, a factorization or a function of matrices, over the last two axes.

@@ -48,8 +48,8 @@ use steps::Plan;
 /// A recorded computation that can be run again with other inputs.
 ///
 /// Recording freezes the operations and their shapes, every leaf and constant that is not listed as an input, and
-/// whatever Rust code decided or computed from values. Each run recomputes everything on the tape that depends on the
-/// inputs.
+/// everything that Rust code decided or computed from values. Each run recomputes everything on the tape that depends
+/// on the inputs.
 ///
 /// ```
 /// use autograd::{Program, Tape, tensor};

@@ -45,7 +45,7 @@ pub(super) fn recompute(mut graph: Graph) -> Graph {
     graph
 }
 
-/// What is known of the readers of a node.
+/// What is known about the readers of a node.
 #[derive(Clone, Default)]
 struct Uses {
     last: u32,

@@ -1,4 +1,4 @@
-//! What every pass may assume of a graph and must leave true of it.
+//! The invariants of a graph, which every pass may assume and must preserve.
 
 use super::graph::{Def, Graph};
 use crate::op::{Op, shape};

@@ -41,7 +41,7 @@ use crate::tensor::Shape;
 use crate::value::Value;
 use smallvec::SmallVec;
 
-/// One cotangent per input; `None` where none flows or none is wanted.
+/// One cotangent per input; `None` where none flows or none is requested.
 pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
 
 /// The transposes of the matrices in the last two axes.

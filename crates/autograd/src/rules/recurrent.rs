@@ -103,7 +103,7 @@ impl<V> Bars<V> {
         [shape[0] - 1, shape[1], shape[2] / self.cell.arguments()]
     }
 
-    /// Those of some arguments at all steps.
+    /// The cotangents of some arguments at all steps.
     fn of<T: Float>(&self, first: usize, some: usize) -> V
     where
         V: Value<T>,
@@ -112,7 +112,7 @@ impl<V> Bars<V> {
         part(&part(&self.all, 0, 0, steps), 2, first * hidden, some * hidden)
     }
 
-    /// Those of the contributions of the input, which the first arguments are.
+    /// The cotangents of the contributions of the input, which are the first arguments.
     fn of_input<T: Float>(&self) -> V
     where
         V: Value<T>,
@@ -120,7 +120,7 @@ impl<V> Bars<V> {
         self.of(0, self.cell.gates())
     }
 
-    /// Those of the arguments that are contributions of the state alone; `None` if there are none.
+    /// The cotangents of the arguments that are contributions of the state alone; `None` if there are none.
     fn of_state_alone<T: Float>(&self) -> Option<V>
     where
         V: Value<T>,
@@ -129,8 +129,8 @@ impl<V> Bars<V> {
         (arguments > gates).then(|| self.of(gates, arguments - gates))
     }
 
-    /// What `f` makes of those of the contributions of the state, along a first axis; of gates whose arguments are neighbors
-    /// together.
+    /// Applies `f` to the cotangents of the contributions of the state, along a first axis; gates with adjacent arguments
+    /// are processed together.
     fn of_state<T: Float>(&self, f: &dyn Fn(V) -> V) -> V
     where
         V: Value<T>,
@@ -161,7 +161,7 @@ impl<V> Bars<V> {
         self.of_state(&|delta| delta.reduce(Fold::Sum, AxisSet::one(0).with(1), false))
     }
 
-    /// That of a part of the initial state.
+    /// The cotangent of a part of the initial state.
     fn of_start<T: Float>(&self, k: usize) -> V
     where
         V: Value<T>,
@@ -229,7 +229,7 @@ impl<V> Steps<V> {
         joined(&parts.collect::<Vec<V>>(), 0)
     }
 
-    /// What has been computed for each step, in the order of time.
+    /// The values computed for each step, in the order of time.
     fn in_time(&self, mut steps: Vec<V>) -> Vec<V> {
         if self.reverse {
             steps.reverse();

@@ -9,7 +9,7 @@ use crate::tape::{Code, Node};
 use crate::tensor::Tensor;
 
 /// Sweeps back from the node before `end` as long as nodes are elementwise functions of scalars whose cotangents are
-/// not wanted. Returns the end of the remaining nodes. `marks` is as in the sweep over tensors.
+/// not requested. Returns the end of the remaining nodes. `marks` is as in the sweep over tensors.
 pub(super) fn sweep<T: Float>(
     nodes: &[Node<T>],
     marks: Option<&[Mark]>,

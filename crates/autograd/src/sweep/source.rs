@@ -61,8 +61,8 @@ pub(crate) trait Source<T: Float, V: Swept<T>> {
         false
     }
     fn custom_vjp(&self, rule: u32, x: &[&V], y: &V, g: &V) -> Cotangents<V>;
-    /// Keeps the cotangent `g` of rows that node `id` looks up in a table, unless the cotangent of the whole table is wanted.
-    /// Returns whether it did.
+    /// Keeps the cotangent `g` of rows that node `id` looks up in a table, unless the cotangent of the whole table is
+    /// requested. Returns whether it did.
     fn keep_lookup(&self, _id: u32, _table: u32, _g: &V) -> bool {
         false
     }
@@ -84,7 +84,7 @@ pub(crate) trait Source<T: Float, V: Swept<T>> {
 /// Tensors, read in place.
 pub(super) struct Computed<'a, T: Float> {
     pub(super) list: &'a List<T>,
-    /// The marks for chosen variables; without them, all leaves are wanted.
+    /// The marks for chosen variables; without them, all leaves are requested.
     pub(super) marks: Option<&'a [Mark]>,
     /// The tables with derivatives by rows, and the cotangents kept for them.
     pub(super) tables: &'a [u32],
@@ -92,7 +92,7 @@ pub(super) struct Computed<'a, T: Float> {
 }
 
 impl<'a, T: Float> Computed<'a, T> {
-    /// All values of a list, where all leaves are wanted.
+    /// All values of a list, where all leaves are requested.
     pub(super) fn all(list: &'a List<T>) -> Self {
         Computed { list, marks: None, tables: &[], lookups: RefCell::default() }
     }

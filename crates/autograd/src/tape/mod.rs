@@ -144,7 +144,7 @@ impl<T: Float> Tape<T> {
         self.precision.set(precision);
     }
 
-    /// What the operands of products are rounded to.
+    /// The precision that operands of products are rounded to.
     ///
     /// ```
     /// use autograd::{Precision, Tape};

@@ -117,7 +117,7 @@ impl<T: Element> Tensor<T> {
         tensor
     }
 
-    /// A tensor whose elements are whatever a recycled buffer contains.
+    /// A tensor with arbitrary elements, from a recycled buffer.
     fn unfilled(shape: &[usize]) -> Tensor<T> {
         if shape.is_empty() {
             return Tensor::scalar(T::default());

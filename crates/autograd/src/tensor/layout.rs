@@ -11,7 +11,7 @@ const SMALL: usize = 1 << 26;
 
 /// The number of elements, or an error if it (or the number of bytes) exceeds the address space.
 pub(crate) fn count(op: &'static str, shape: &[usize]) -> Result<usize> {
-    // A tensor with an empty axis has no elements, whatever its other sizes are.
+    // A tensor with an empty axis has no elements, regardless of its other sizes.
     if shape.contains(&0) {
         return Ok(0);
     }

@@ -11,8 +11,8 @@ impl<T: Element, N: Nested<T> + Nesting> From<N> for Tensor<T> {
     }
 }
 
-/// What can stand where a tensor of `T` is wanted: a tensor, a number, nested arrays of numbers, or a vector of numbers
-/// or of rows.
+/// A value that converts to a tensor of `T`: a tensor, a number, nested arrays of numbers, or a vector of numbers or of
+/// rows.
 ///
 /// ```
 /// use autograd::{Tape, tensor};

@@ -35,7 +35,7 @@ impl Span {
         shape.iter().map(|&len| Span { start: 0, len, step: 1 }).few()
     }
 
-    /// The stride of this slice of an axis with stride `whole`. A single element keeps `whole`, whatever the step.
+    /// The stride of this slice of an axis with stride `whole`. A single element keeps `whole`, regardless of the step.
     pub(crate) fn stride(&self, whole: isize) -> isize {
         if self.len > 1 { self.step * whole } else { whole }
     }

@@ -118,9 +118,9 @@ fn forward<'t, T: Float>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Count> {
 /// The operations of a recorded derivative.
 #[derive(Clone, Copy, Default)]
 struct Count {
-    /// Those that do not depend on the seed.
+    /// The operations that do not depend on the seed.
     once: u64,
-    /// Those that do, for each seed.
+    /// The operations that depend on the seed, for each seed.
     each: u64,
 }
 

@@ -96,7 +96,7 @@ where
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Kept {
     All,
-    /// Those at the ends of the pieces.
+    /// The carries at the ends of the pieces.
     Ends,
 }
 
@@ -147,7 +147,7 @@ impl<T: Float> Loop<T> {
         Var::try_stack(&self.returned(&self.steps(x[0], &slices, &x[2..])?), 0)
     }
 
-    /// Those of all carries that the loop returns.
+    /// The recorded carries that the loop returns.
     pub(super) fn returned<V: Clone>(&self, carries: &[V]) -> Vec<V> {
         match self.kept {
             Kept::All => carries.to_vec(),

@@ -86,7 +86,7 @@ struct Series<'e, 't, T: Float> {
     onto: &'t Tape<T>,
     /// The known coefficients, by node.
     known: HashMap<(u32, usize), Coefficient<'t, T>>,
-    /// Of a symbol that stands for the slope of a node: that node.
+    /// For a symbol that represents the slope of a node: that node.
     slope_of: HashMap<u32, u32>,
     /// The symbol for the slope of a node, and the expression that computes it.
     slope: HashMap<u32, u32>,
@@ -198,7 +198,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         Ok(self.symbol(&mut copies, y.id).id)
     }
 
-    /// The symbol of a node; a node that does not move gets one now.
+    /// The symbol of a node; a node that does not depend on the inputs gets one now.
     fn symbol(&mut self, copies: &mut HashMap<u32, Var<'e, T>>, id: u32) -> Var<'e, T> {
         *copies.entry(id).or_insert_with(|| {
             let still = Var { tape: self.onto, id };
@@ -236,7 +236,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         inputs.into_iter().map(|i| self.canonical(i)).collect()
     }
 
-    /// The coefficients that coefficient `k` of a node follows from.
+    /// The coefficients that coefficient `k` of a node depends on.
     fn needs(&mut self, id: u32, k: usize) -> Result<Vec<(u32, usize)>> {
         if let Some(&of) = self.slope_of.get(&id) {
             return Ok(vec![(of, k + 1)]);
@@ -262,7 +262,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         self.known[&(id, k)]
     }
 
-    /// Coefficient `k` of a node, from those it needs.
+    /// Coefficient `k` of a node, from its dependencies.
     fn compute(&mut self, id: u32, k: usize) -> Result<Coefficient<'t, T>> {
         if let Some(&of) = self.slope_of.get(&id) {
             return Ok(self.at(of, k + 1).map(|c| if k == 0 { c } else { c.scale((k + 1) as f64) }));
@@ -419,7 +419,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         Ok(slope)
     }
 
-    /// The first node that applies the same op to the same inputs. So expressions lead back to values that are known.
+    /// The first node that applies the same op to the same inputs. So expressions lead back to known values.
     fn canonical(&mut self, id: u32) -> u32 {
         for new in self.first.len() as u32..=id {
             let first = self.first_like(new);

@@ -9,8 +9,8 @@ use crate::kernel::random::Rng;
 use crate::tape::Var;
 use crate::tensor::Tensor;
 
-/// The Laplacian of a scalar function, Σ ∂²f/∂xᵢ² over all elements of all inputs. Reads the second derivative along each
-/// axis, all axes together, which takes the memory of the Hessian; [`try_laplacian`] can estimate it from a few directions.
+/// The Laplacian of a scalar function, Σ ∂²f/∂xᵢ² over all elements of all inputs. Computes the second derivatives along
+/// all axes together, which takes the memory of the Hessian; [`try_laplacian`] can estimate it from a few directions.
 ///
 /// ```
 /// use autograd::{tensor, transform::laplacian};
@@ -79,7 +79,7 @@ where
 pub enum Directions {
     /// Every axis: the exact trace.
     All,
-    /// Random directions of ±1: an estimate without bias, whose error shrinks with the root of their number
+    /// Random directions of ±1: an unbiased estimate, whose error shrinks with the square root of their number
     /// (Hutchinson, 1990).
     ///
     /// ```
@@ -90,7 +90,7 @@ pub enum Directions {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     Random {
-        /// How many.
+        /// The number of directions.
         count: usize,
         /// The seed of the random numbers.
         seed: u64,

@@ -17,8 +17,8 @@ use crate::value::Value;
 /// or `None` for an input that all samples share. The samples lie along the first axis of the result.
 ///
 /// The function is called once, with variables of the shape of one sample; each op that it records is then applied to all
-/// samples at once. A [`checkpoint`](crate::checkpoint()), a [`scan`](super::scan()) and rules given as closures are one op on
-/// all samples, too. A user's [`Rule`](crate::Rule) and a [`while_loop`](super::while_loop()) run sample by sample.
+/// samples at once. A [`checkpoint`](crate::checkpoint()), a [`scan`](super::scan()) and rules given as closures also become
+/// one op on all samples. A user's [`Rule`](crate::Rule) and a [`while_loop`](super::while_loop()) run sample by sample.
 ///
 /// ```
 /// use autograd::{tensor, transform::vmap};
@@ -28,8 +28,8 @@ use crate::value::Value;
 /// ```
 /// # Panics
 /// If there is not one axis for each input, an axis is out of range, the numbers of samples differ, every input is shared,
-/// or the function reads a value to decide something, which would be decided for all samples by the first, and the samples
-/// do not share all inputs that it depends on; [`try_vmap`] returns the error.
+/// or the function branches on a value that depends on inputs that the samples do not share (the first sample would decide
+/// for all); [`try_vmap`] returns the error.
 #[track_caller]
 pub fn vmap<T: Float, P: Point<T>, F>(f: F, in_axes: &[Option<isize>], x: &[P]) -> P::Out
 where
@@ -106,8 +106,7 @@ impl<T: Float> Recorded<T> {
     }
 }
 
-/// A tape for the recording of one sample, of the same precision. Where nothing is computed, the recording computes nothing
-/// either.
+/// A tape for the recording of one sample, of the same precision. On a sketch, the recording is a sketch, too.
 fn one_tape<T: Float>(outer: &Tape<T>) -> Tape<T> {
     let tape = if outer.list().is_sketch() { Tape::sketch() } else { Tape::new() };
     tape.set_precision(outer.precision());

@@ -1,5 +1,5 @@
-//! `while_loop`: a loop whose number of trips follows from the values. Its derivatives are those of the [scan](super::scan())
-//! of the trips that were made.
+//! `while_loop`: a loop whose number of iterations depends on values. Its derivatives are those of a [scan](super::scan())
+//! over the iterations that were made.
 
 use super::anew::Anew;
 use super::point::{Point, call};
@@ -10,13 +10,13 @@ use crate::float::Float;
 use crate::tape::{Mask, Tape, Var};
 use crate::tensor::Tensor;
 
-/// The carry after a loop: as long as `condition(carry, params…)` holds, `carry = body(carry, params…)`. At most `most` trips:
-/// a loop that goes on after them is an error.
+/// The carry after a loop: as long as `condition(carry, params…)` holds, `carry = body(carry, params…)`. The loop runs at most
+/// `most` iterations; a loop that would continue after that is an error.
 ///
-/// The loop is one node, and so is each of its derivatives: a program replays them with as many trips as the new values take.
-/// Derivatives are those of the trips that were made: the condition has none. The backward pass makes the trips again and
-/// records √n of them at a time; derivatives of derivatives record every trip. [`vmap`](super::vmap()) runs the loop sample by
-/// sample.
+/// The loop is one node, and so is each of its derivatives: a program replays them with as many iterations as the new values
+/// require. Derivatives are those of the iterations that were made: the condition has none. The backward pass repeats the
+/// iterations and records √n of them at a time; higher derivatives record every iteration. [`vmap`](super::vmap()) runs the
+/// loop sample by sample.
 ///
 /// ```
 /// use autograd::{Tape, Var, transform::while_loop};
@@ -31,8 +31,8 @@ use crate::tensor::Tensor;
 /// assert!((y.backward().wrt(a).item() - 0.5 / 2f64.sqrt()).abs() < 1e-12);
 /// ```
 /// # Panics
-/// If the loop goes on after `most` trips, the condition does not have exactly one element, or the body returns another
-/// shape than that of the carry; [`try_while_loop`] returns the error.
+/// If the loop would continue after `most` iterations, the condition does not have exactly one element, or the body
+/// returns another shape than that of the carry; [`try_while_loop`] returns the error.
 #[track_caller]
 pub fn while_loop<T: Float, P: Point<T> + Clone, C, F>(
     condition: C,
@@ -70,14 +70,14 @@ const OP: &str = "while_loop";
 
 /// A loop, whose inputs are the first carry and the parameters.
 struct While<T: Float> {
-    /// 1 where the loop goes on.
+    /// 1 where the loop continues.
     condition: Function<T>,
     body: Function<T>,
     most: usize,
 }
 
 impl<T: Float> While<T> {
-    /// Whether the loop makes another trip after `trips`.
+    /// Whether the loop makes another iteration after `trips`.
     fn goes_on(&self, x: &[Var<'_, T>], trips: usize) -> Result<bool> {
         let condition = call(OP, &*self.condition, x)?.peek();
         if condition.len() != 1 {
@@ -92,7 +92,7 @@ impl<T: Float> While<T> {
         Ok(goes_on)
     }
 
-    /// The carries after each trip.
+    /// The carries after each iteration.
     fn carries(&self, x: &[Var<'_, T>]) -> Result<Vec<Tensor<T>>> {
         let (mut tape, mut carries) = (Tape::new(), Vec::new());
         loop {
@@ -109,7 +109,7 @@ impl<T: Float> While<T> {
         }
     }
 
-    /// The last carry: that of a scan over as many trips as the values take.
+    /// The last carry: that of a scan over as many iterations as the values require.
     fn recorded<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
         let carries = self.carries(x)?;
         let trips = carries.len();

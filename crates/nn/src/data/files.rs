@@ -1,4 +1,4 @@
-//! Data sets that stay on disk and need memory for only one batch, whatever their size.
+//! Data sets that stay on disk and need memory for only one batch, regardless of their size.
 
 use super::combine::within;
 use super::tensors::{as_pictures, no_label};

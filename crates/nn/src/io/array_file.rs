@@ -9,7 +9,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// An array `[n, …]` in a file, whose rows are read on demand. Takes little memory, whatever its size.
+/// An array `[n, …]` in a file, whose rows are read on demand. Takes little memory, regardless of its size.
 ///
 /// ```
 /// use autograd::tensor;

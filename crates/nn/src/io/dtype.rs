@@ -91,7 +91,7 @@ impl Layout {
         }
     }
 
-    /// Reads the next `n` numbers as floating-point numbers, whatever their type in the file.
+    /// Reads the next `n` numbers as floating-point numbers, regardless of their type in the file.
     pub(crate) fn floats<T: Float, R: Read>(
         &self,
         n: usize,

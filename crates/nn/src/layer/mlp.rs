@@ -156,7 +156,7 @@ mod tests {
         assert_ne!(first(1), first(2));
     }
 
-    /// Signals neither explode nor vanish with depth, whatever the activation.
+    /// Signals neither explode nor vanish with depth, for any activation.
     #[test]
     fn weights_fit_the_activation() {
         let x = autograd::Tensor::<f64>::randn(&[64, 128], &mut Rng::new(1));

@@ -77,7 +77,7 @@ pools! {
     2 AvgPool2d try_avg_pool2d;
     3 AvgPool3d try_avg_pool3d;
 
-    /// The largest elements of windows chosen so that the output has a given size, whatever the image's.
+    /// The largest elements of windows chosen so that the output has a given size for any image size.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -91,8 +91,8 @@ pools! {
     2 AdaptiveMaxPool2d try_adaptive_max_pool2d;
     3 AdaptiveMaxPool3d try_adaptive_max_pool3d;
 
-    /// The means of windows chosen so that the output has a given size, whatever the image's. Size 1 is the mean of
-    /// each channel.
+    /// The means of windows chosen so that the output has a given size for any image size. Size 1 is the mean of each
+    /// channel.
     ///
     /// ```
     /// use autograd::{Tape, tensor};

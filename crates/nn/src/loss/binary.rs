@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(loss.sum().backward().wrt(p), tensor![0.0, 0.0, -steep, steep]);
     }
 
-    /// What docs/kinks.md says about a target that is a variable.
+    /// The statement of docs/kinks.md about a variable target.
     #[test]
     fn the_mixed_second_derivative_at_a_certain_probability_is_nan() {
         let tape = Tape::new();

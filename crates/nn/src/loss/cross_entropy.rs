@@ -285,7 +285,7 @@ pub fn soft_cross_entropy<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction:
 }
 
 /// [`soft_cross_entropy`] with class weights, or with smoothed targets: `t (1 - ε) + ε / classes` replaces `t`. A mean
-/// divides by the number of rows, whatever the weights.
+/// divides by the number of rows, regardless of the weights.
 ///
 /// ```
 /// use autograd::{Tape, tensor};

@@ -40,7 +40,7 @@ reduced! {
     /// ```
     #[doc(alias = "PoissonNLLLoss")]
     PoissonNll {
-        /// What the outputs are, and which terms are included.
+        /// The meaning of the outputs, and the included terms.
         options: PoissonOptions = PoissonOptions::default()
     }, poisson_nll_loss, Mean
 }
@@ -113,7 +113,7 @@ fn kl_div_of<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, log_target: bool, reduc
     let t = domain.check("kl_div", "targets", t)?;
     Ok(reduction.apply(if log_target {
         let p = t.exp();
-        // Where the probability is 0, so is the term, whatever the logarithms.
+        // Where the probability is 0, so is the term, regardless of the logarithms.
         p * p.equal(number(p, 0.0)).select(number(p, 0.0), t - x)
     } else {
         t * log_or_zero(t) - product(t, x)

@@ -102,7 +102,7 @@ impl<'t, T: Float> From<Var<'t, T>> for Parts<'t, T> {
     }
 }
 
-/// What a part is called in errors.
+/// The name of a part in errors.
 fn told(name: &str) -> String {
     if name.is_empty() { "the loss".to_owned() } else { format!("the part `{name}` of the loss") }
 }

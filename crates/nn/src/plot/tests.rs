@@ -1,4 +1,4 @@
-//! What a figure must contain, and what it must not.
+//! The required contents of figures.
 
 use super::sheet::{Shape, Sheet};
 use super::*;

@@ -82,7 +82,7 @@ pub(super) fn diverging(fraction: f64) -> Color {
     shade(if fraction < 0.0 { LIGHT[1] } else { LIGHT[0] }, fraction.abs())
 }
 
-/// Ink on paper, whatever the theme: 0 is white, 1 is black.
+/// Ink on paper, in either theme: 0 is white, 1 is black.
 pub(super) fn gray(fraction: f64) -> Color {
     let level = 255 - (255.0 * fraction.clamp(0.0, 1.0)).round() as u8;
     [level, level, level, 255]

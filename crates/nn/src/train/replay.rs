@@ -22,7 +22,7 @@ pub(super) struct Replay<T: Float> {
     path: Path,
 }
 
-/// The maximum number of batch shapes; more are not worth a program each.
+/// The maximum number of batch shapes; beyond that, a program for each shape does not pay off.
 const MOST: usize = 8;
 
 impl<T: Float> Replay<T> {

@@ -1,4 +1,4 @@
-//! A training run: the loop over epochs that a [`Trainer`]'s settings ask for, and all state that changes in it.
+//! A training run: the loop over epochs defined by a [`Trainer`]'s settings, and all state that changes in it.
 //! [`batch`](self::batch) is one batch of it; [`shared`](self::shared) is one that several ranks share;
 //! [`saved`](self::saved) is what a checkpoint holds of it.
 

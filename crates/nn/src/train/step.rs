@@ -423,7 +423,7 @@ impl<T: Float> TrainStep<T> {
     }
 }
 
-/// A hand-written loss, or what a layer in it refused.
+/// A hand-written loss, or the input that a layer in it rejected.
 fn recorded_by<'t, T: Float>(
     record: &impl Fn(&Given<'t, T>, &mut Pass<'t, T>) -> autograd::Result<Parts<'t, T>>,
     given: &Given<'t, T>,

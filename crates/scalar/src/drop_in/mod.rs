@@ -1,5 +1,5 @@
-//! What makes a number a drop-in for `f64` in generic code: the algebra of the derivative table, the operators of `std` and
-//! the traits of `num_traits`. Every function here is a row of the table, or composed of rows.
+//! Everything that makes a number a drop-in for `f64` in generic code: the algebra of the derivative table, the operators
+//! of `std` and the traits of `num_traits`. Every function here is a row of the table, or composed of rows.
 
 mod float_traits;
 mod number_traits;

@@ -1,4 +1,4 @@
-//! What is not a function.
+//! Traits other than functions.
 
 /// Traits other than functions: comparisons, casts and constants, which act on the value; sums and products.
 macro_rules! number_traits {

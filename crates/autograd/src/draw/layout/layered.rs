@@ -16,7 +16,7 @@ const SWEEPS: usize = 8;
 pub(super) struct Arranged {
     /// The corner of each item.
     pub(super) places: Vec<[f64; 2]>,
-    /// What each edge passes through.
+    /// The points that each edge passes through.
     pub(super) bends: Vec<Vec<[f64; 2]>>,
     pub(super) size: [f64; 2],
 }

@@ -24,7 +24,7 @@ use std::ops::Range;
 const ROWS: usize = 24;
 /// Positions of a task.
 const POSITIONS: usize = 512;
-/// Positions that make a partial sum worthwhile, and that are summed block after block.
+/// The number of positions for which a partial sum pays off, and that are summed block after block.
 const LONG: usize = 4096;
 
 /// Images whose patches are joined in a task, for as many positions each.

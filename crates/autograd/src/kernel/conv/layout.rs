@@ -16,7 +16,7 @@ pub(crate) struct Sizes {
     /// Numbers of input and output channels of one group.
     pub channels: [usize; 2],
     pub axes: [Axis; 3],
-    /// What the operands are rounded to.
+    /// The precision that operands are rounded to.
     pub precision: Precision,
 }
 

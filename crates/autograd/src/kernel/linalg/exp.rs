@@ -1,4 +1,4 @@
-//! The matrix exponential, in double precision whatever the type of the matrix: scaling and squaring with a Padé
+//! The matrix exponential, in double precision regardless of the type of the matrix: scaling and squaring with a Padé
 //! approximant. Source: Al-Mohy and Higham, *A new scaling and squaring algorithm for the matrix exponential* (2009).
 
 use super::scaled::Scaled;

@@ -1,5 +1,6 @@
-//! What the pool's threads share: atomics, locks and threads of the standard library. Under `cfg(loom)` they are those of
-//! [loom](https://docs.rs/loom), which runs a model of the pool through every order of its steps: see `.ci/loom`.
+//! The primitives that the pool's threads share: atomics, locks and threads of the standard library. Under `cfg(loom)`
+//! they are those of [loom](https://docs.rs/loom), which runs a model of the pool through every order of its steps: see
+//! `.ci/loom`.
 
 #[cfg(not(loom))]
 pub use std::{

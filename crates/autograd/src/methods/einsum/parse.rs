@@ -50,7 +50,8 @@ pub(super) fn parse<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> R
             (0..dots).rev().map(|i| ELLIPSIS + i).chain(once.copied()).collect()
         }
     };
-    // Repeated output labels multiply the size: refuse what cannot be addressed before any part of it is made.
+    // Repeated output labels multiply the size: reject outputs that cannot be addressed before computing any part of
+    // them.
     count("einsum", &output.iter().map(|l| sizes[l]).few::<[_; 6]>())?;
     let mut terms = Vec::new();
     for (labels, &x) in named.into_iter().zip(operands) {

@@ -1,5 +1,5 @@
-//! What joins a cluster of elementwise nodes: the matrix product that it starts from, sums of its values, and values
-//! that it reads among zeros.
+//! Nodes that join a cluster of elementwise nodes: the matrix product that it starts from, sums of its values, and
+//! values that it reads among zeros.
 
 use super::loose::{Loose, Part, is_placed};
 use super::{Body, Cluster, Clusters, NONE, Readers, fold_unit};

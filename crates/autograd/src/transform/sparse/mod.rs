@@ -17,7 +17,7 @@ use crate::tensor::{Shape, Tensor};
 pub use pattern::Pattern;
 
 /// Which elements of the output of a function can depend on which elements of its input: the rows and columns of the Jacobian
-/// that can differ from zero, whatever the values are.
+/// that can differ from zero for some values.
 ///
 /// Elementwise functions, selections, views, sums, products and cumulative ops are followed element by element. An index
 /// computed from values, as in sorting, may refer to any element of its axis. Convolutions, pooling and users' rules count as
@@ -194,7 +194,8 @@ impl<T: Float> SparseHessian<T> {
 }
 
 once! {
-    /// The pattern and the better of the two colorings. If only a `sparse` pattern is wanted, `None` if it is not.
+    /// The pattern and the better of the two colorings. If only a `sparse` pattern is requested, `None` if it is not
+    /// sparse.
     pub(super) fn coloring<'t, T>(y: Var<'t, T>, x: Var<'t, T>, sparse: bool) -> Option<Coloring> {
         let pattern = pattern::of(y, x, sparse)?;
         let (columns, rows) = (color::columns(&pattern), color::columns(&pattern.transposed()));
@@ -239,7 +240,7 @@ once! {
         compress(pattern.clone(), places, &colors, x, seed, slope, &x.shape())
     }
 
-    /// What `slope`, a function of `seed`, is for the sum of the unit vectors of each color.
+    /// The values of `slope`, a function of `seed`, for the sum of the unit vectors of each color.
     fn by_color<'t, T>(
         colors: &color::Colors,
         seed: Var<'t, T>,

@@ -25,7 +25,7 @@ pub(super) struct Table {
     pub columns: Columns,
 }
 
-/// What to read of a table.
+/// Which part of a table to read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
     All,

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::{Parameters, Path};
 
-    /// The bound of Xavier's rule is reached and not exceeded, whatever the layers began with.
+    /// The bound of Xavier's rule is reached but not exceeded, regardless of the layers' initial values.
     #[test]
     fn all_matrices_begin_by_xaviers_rule() {
         let options = TransformerOptions { feedforward: 96, ..TransformerOptions::default() };

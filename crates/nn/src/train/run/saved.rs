@@ -1,5 +1,5 @@
-//! What a checkpoint holds of a run: every value that changes during training. The program must provide everything
-//! else; the settings that must match are stored and compared. The layout on disk is not defined here.
+//! The part of a run that a checkpoint stores: every value that changes during training. The program must provide
+//! everything else; the settings that must match are stored and compared. The layout on disk is not defined here.
 
 use super::Run;
 use crate::io::{StateDict, check_state_dict, load_state_dict, state_dict};

@@ -200,7 +200,7 @@ impl<T: Float> Run<'_, '_, T> {
         Ok((!stops).then_some((counts, marked)))
     }
 
-    /// What every message has: the numbers of updates, and whether a callback has asked to stop.
+    /// The common part of every message: the numbers of updates, and whether a callback has requested a stop.
     fn message(&self) -> StateDict {
         let mut message = StateDict::new();
         message.insert(STEPS, tensor![self.step.steps() as i64, self.step.skipped() as i64]);
