@@ -91,11 +91,33 @@ impl<T: Float> Evaluator for Constants<T> {
     fn describe(&self, constant: u32) -> Constant {
         let value = self.value(constant);
         let (data, start) = value.raw();
-        let alike = value.len() == 1 || !value.is_empty() && value.strides().iter().all(|&s| s == 0);
+        // Found by their bits, so that a sum of zeros keeps its sign. Most arrays end this at the second number.
+        let mut numbers = value.iter().map(|x| x.f64().to_bits());
+        let first = numbers.next();
+        let alike = first.is_some() && numbers.all(|x| Some(x) == first);
         Constant {
             shape: value.shape().into(),
             strides: value.strides().into(),
             uniform: alike.then(|| data[start].f64()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_of_one_number_are_known() {
+        let mut constants = Constants::<f64>::new(&[]);
+        let mut uniform = |shape: &[usize], data: &[f64]| {
+            let number = constants.add(Tensor::new(shape, data.to_vec()));
+            constants.describe(number).uniform
+        };
+        assert_eq!(uniform(&[], &[2.0]), Some(2.0));
+        assert_eq!(uniform(&[2, 2], &[3.0; 4]), Some(3.0));
+        assert_eq!(uniform(&[3], &[3.0, 3.0, 4.0]), None);
+        assert_eq!(uniform(&[2], &[0.0, -0.0]), None);
+        assert_eq!(uniform(&[0], &[]), None);
     }
 }
