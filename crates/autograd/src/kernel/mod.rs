@@ -10,6 +10,8 @@ pub(crate) mod gemm;
 mod halves;
 pub(crate) mod index;
 pub(crate) mod isa;
+#[cfg(all(feature = "jit", target_arch = "x86_64"))]
+pub(crate) mod jit;
 pub(crate) mod linalg;
 pub(crate) mod order;
 pub(crate) mod pairwise;

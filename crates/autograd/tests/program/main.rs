@@ -1,5 +1,6 @@
 //! Tests programs against the tapes that they were compiled from.
 
+mod arithmetic;
 mod errors;
 mod linalg;
 mod many;

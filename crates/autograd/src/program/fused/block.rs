@@ -33,7 +33,7 @@ simd! {
 
 impl<T: Float> Frame<'_, '_, '_, T> {
     #[inline(always)]
-    fn read(&self, address: Address) -> &[T] {
+    pub(super) fn read(&self, address: Address) -> &[T] {
         match address {
             Address::Operand(k) => match &self.running.operands[k as usize] {
                 Operand::Whole(x) => &x[self.at..self.at + self.len],

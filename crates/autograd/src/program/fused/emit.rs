@@ -126,6 +126,8 @@ impl<'a> Emitter<'a> {
             unit,
             task,
             feed: feed.map(Box::new),
+            #[cfg(all(feature = "jit", target_arch = "x86_64"))]
+            compiled: std::sync::OnceLock::new(),
         }
     }
 

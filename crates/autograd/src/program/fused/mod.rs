@@ -5,6 +5,8 @@
 
 mod block;
 mod chain;
+#[cfg(all(feature = "jit", target_arch = "x86_64"))]
+mod compiled;
 mod emit;
 mod run;
 
@@ -123,6 +125,9 @@ pub(super) struct Fused {
     /// Number of elements per task.
     task: usize,
     feed: Option<Box<Feed>>,
+    /// Its machine code, once it has run, if there is any.
+    #[cfg(all(feature = "jit", target_arch = "x86_64"))]
+    compiled: std::sync::OnceLock<Option<compiled::Compiled>>,
 }
 
 /// A program that computes, for each block of another program, the values which that program reads as padded with

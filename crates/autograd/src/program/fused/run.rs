@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Size in bytes above which an array is assumed not to be in the cache, so that the next block is prefetched.
-const FAR: usize = 256 * 1024;
+pub(super) const FAR: usize = 256 * 1024;
 
 /// Slices of arrays that a task writes.
 type Slices<'o, T> = SmallVec<[&'o mut [T]; 16]>;
@@ -258,6 +258,10 @@ impl<'r, T: Float> Running<'r, T> {
             }
         }
         let mut frame = Frame { running: self, at, first, len, out, registers, inside: &inside };
+        #[cfg(all(feature = "jit", target_arch = "x86_64"))]
+        if super::compiled::of::<T>(self.fused).is_some_and(|compiled| compiled.run(&mut frame)) {
+            return;
+        }
         block::execute(&mut frame, &self.fused.instructions, ahead);
     }
 
@@ -281,11 +285,19 @@ impl<'r, T: Float> Running<'r, T> {
         }
     }
 
+    /// Whether arrays are read by machine code, in one pass: then the CPU itself foresees what is read next.
+    fn is_compiled(&self) -> bool {
+        #[cfg(all(feature = "jit", target_arch = "x86_64"))]
+        return super::compiled::of::<T>(self.fused.feed.as_ref().map_or(self.fused, |feed| &feed.fused)).is_some();
+        #[cfg(not(all(feature = "jit", target_arch = "x86_64")))]
+        false
+    }
+
     /// The arrays that are read in place, each once, if they are so long that their blocks are prefetched. Those that begin
     /// within one cache line are views of the same memory.
     fn streams(&self) -> SmallVec<[&'r [T]; 8]> {
         let mut streams: SmallVec<[&'r [T]; 8]> = SmallVec::new();
-        if self.fused.shape.iter().product::<usize>() * size_of::<T>() <= FAR {
+        if self.fused.shape.iter().product::<usize>() * size_of::<T>() <= FAR || self.is_compiled() {
             return streams;
         }
         for operand in self.operands {
