@@ -35,14 +35,14 @@ mod tests {
             let (mut parts, mut total) = (Vec::new(), [0.0]);
             by_halves(0..n, 4, &mut total, &mut |part, sum| {
                 sum[0] = part.len() as f64;
-                parts.push(part);
+                parts.push((part.start, part.end));
             });
             assert_eq!(total, [n as f64]);
             parts
         };
-        assert_eq!(parts(0), [0..0]);
-        assert_eq!(parts(4), [0..4]);
-        assert_eq!(parts(11), [0..4, 4..8, 8..11]);
+        assert_eq!(parts(0), [(0, 0)]);
+        assert_eq!(parts(4), [(0, 4)]);
+        assert_eq!(parts(11), [(0, 4), (4, 8), (8, 11)]);
     }
 
     #[test]
