@@ -1,6 +1,6 @@
 //! Compiled functions and transforms
 //!
-//! A closure is recorded once and then computed for other numbers, so it must not decide by numbers.
+//! A closure is recorded once and then run with other numbers, so it must not branch on values.
 
 use wengert::autograd::{Error, Program, compile};
 use wengert::prelude::*;

@@ -8,7 +8,7 @@ const OPENING: &str = "\
 
 <!-- Made by `UPDATE=1 cargo test --test errors` from the programs in tests/errors. -->
 
-The likeliest mistakes, and exactly what you see of each. A message names the operation, the shapes, and what to do.
+The most likely mistakes, and the exact message for each. A message names the operation, the shapes, and what to do.
 
 A wrong program panics at *your* line, the one that called the operation. The `try_` form of the operation
 (`try_matmul` of `matmul`) returns the same text as an `Err`. Whatever comes from outside, such as files, data and

@@ -93,7 +93,7 @@ fn labels_that_count_from_1() {
 
 /// The maximum of nothing
 ///
-/// An empty sum is 0 and an empty product is 1, but nothing has no maximum. A filter that kept no row is a likely cause.
+/// An empty sum is 0 and an empty product is 1, but an empty array has no maximum. A filter that kept no row is a likely cause.
 fn maximum_of_nothing() {
     Tensor::<f32>::zeros(&[0, 10]).max_axes(0);
 }
