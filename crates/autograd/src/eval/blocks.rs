@@ -140,19 +140,20 @@ impl<T: Float> Block<'_, T> {
     }
 }
 
-/// The derivative of tanh, where y = tanh x, times g if given. Where tanh saturates it takes an exponential, which is
-/// computed only for the parts of a block that are close to ±1.
+/// The derivative of tanh, where y = tanh x, times g if given. Its tail takes an exponential, which only the parts of a
+/// block with values close to ±1 pay for.
 fn tanh_slope<T: Float>(x: &[T], y: &[T], g: Option<&[T]>, out: &mut [T]) {
     const PART: usize = 64;
-    if !tanh_core(y, g, out) {
-        return;
-    }
-    for (k, out) in out.chunks_mut(PART).enumerate() {
-        let at = k * PART..k * PART + out.len();
-        if any_saturated(&y[at.clone()]) {
-            unary_loop(Unary::Sech2, &x[at.clone()], out);
-            tanh_tail(&y[at.clone()], g.map(|g| &g[at]), out);
+    if tanh_core(y, out) {
+        for ((x, y), out) in x.chunks(PART).zip(y.chunks(PART)).zip(out.chunks_mut(PART)) {
+            if any_saturated(y) {
+                unary_loop(Unary::Sech2, x, out);
+                tanh_tail(y, out);
+            }
         }
+    }
+    if let Some(g) = g {
+        times(g, out);
     }
 }
 
@@ -164,28 +165,31 @@ simd! {
 }
 
 simd! {
-    /// Writes `out = g (1 - y²)`, and returns whether that is inaccurate for some y.
-    fn tanh_core<T: Float>(y: &[T], g: Option<&[T]>, out: &mut [T]) -> bool {
-        let mut wrong = false;
+    /// `out = 1 - y²`. Returns whether that is inaccurate for some y.
+    fn tanh_core<T: Float>(y: &[T], out: &mut [T]) -> bool {
+        let mut inaccurate = false;
         for (o, &y) in out.iter_mut().zip(y) {
-            wrong |= number::is_saturated(y);
+            inaccurate |= number::is_saturated(y);
             *o = T::one() - y * y;
         }
-        if let Some(g) = g {
-            out.iter_mut().zip(g).for_each(|(o, &g)| *o = g * *o);
-        }
-        wrong
+        inaccurate
     }
 }
 
 simd! {
-    /// `out = g sech² x`, or `g (1 - y²)` where that is accurate; `out` holds sech² x on entry.
-    fn tanh_tail<T: Float>(y: &[T], g: Option<&[T]>, out: &mut [T]) {
+    /// `out = 1 - y²` where that is accurate; elsewhere `out` keeps sech² x.
+    fn tanh_tail<T: Float>(y: &[T], out: &mut [T]) {
         for (o, &y) in out.iter_mut().zip(y) {
             *o = if number::is_saturated(y) { *o } else { T::one() - y * y };
         }
-        if let Some(g) = g {
-            out.iter_mut().zip(g).for_each(|(o, &g)| *o = g * *o);
+    }
+}
+
+simd! {
+    /// `out = g out`
+    fn times<T: Float>(g: &[T], out: &mut [T]) {
+        for (o, &g) in out.iter_mut().zip(g) {
+            *o = g * *o;
         }
     }
 }

@@ -170,7 +170,7 @@ binary! { a, b, y, g =>
         Maximum    [y, d]: a.max(b),    a.gt(b).select(g, (0.5 * g).only(a.eq(b))),        b.gt(a).select(g, (0.5 * g).only(a.eq(b)));
         Minimum    [y, d]: a.min(b),    b.gt(a).select(g, (0.5 * g).only(a.eq(b))),        a.gt(b).select(g, (0.5 * g).only(a.eq(b)));
         // 1 - b² for b = tanh a. Where b is close to ±1, the value is computed from a, since b has lost its digits
-        // there; the derivative of b keeps all of them.
+        // there; the derivative of b keeps all of them. Its loop is in `eval::blocks`.
         TanhSlope        : a.tanh_slope(b), b.lit(0.0),                                    -2.0 * g * b;
         // Angles and lengths; the cotangents are 0 at the origin.
         Atan2      [y]   : a.atan2(b),  g * b.versor(a) / length(a, b),                    -g * a.versor(b) / length(a, b);

@@ -227,7 +227,7 @@ impl<'t, T: Float> Vars<'t, T> {
         })
     }
 
-    /// The names of variables that have not been read.
+    /// The names of the unread variables.
     pub(crate) fn unread(&self) -> impl Iterator<Item = &str> {
         let read = self.read.get();
         self.names().enumerate().filter(move |(place, _)| *place < 64 && read >> place & 1 == 0).map(|(_, name)| name)

@@ -24,7 +24,7 @@ pub(super) struct Compiled {
     repeated: Vec<Address>,
 }
 
-/// The machine code of a cluster, made now if it has not been.
+/// The machine code of a cluster, compiled on first use.
 pub(super) fn of<T: Float>(fused: &Fused) -> Option<&Compiled> {
     fused.compiled.get_or_init(|| Compiled::new(fused, size_of::<T>())).as_ref()
 }

@@ -39,7 +39,7 @@ impl<T: Float> Run<'_, '_, T> {
             ema,
             settings,
             loader: _,
-            // Between two updates, the ranks have not gathered anything.
+            // The ranks hold gathered results only during an update, and a run is saved between updates.
             team: _,
             batches: _,
             rates: _,
