@@ -33,25 +33,20 @@ mod rows {
     use crate::float::once;
     use crate::kernel::scratch::with_scratch;
     use crate::kernel::threads;
-    use realfft::RealFftPlanner;
-    use rustfft::num_complex::Complex;
-    use rustfft::{FftDirection, FftNum, FftPlanner};
-    use std::any::{Any, TypeId};
-    use std::cell::RefCell;
-    use std::collections::HashMap;
+    use numerics::{Complex, FftDirection, Fourier};
 
     /// Elements that a thread transforms at a time, in whole rows.
     const CHUNK: usize = 8192;
 
     once! {
         /// Transforms rows of `rows[0]` elements to rows of `rows[1]` elements, neither of them 0.
-        pub(crate) fn transform<T: FftNum>(t: Transform, x: &[T], rows: [usize; 2], out: &mut [T]) {
+        pub(crate) fn transform<T: Fourier>(t: Transform, x: &[T], rows: [usize; 2], out: &mut [T]) {
             let [from, to] = rows;
             match t {
                 Transform::Forward => complex_rows(FftDirection::Forward, x, to, out),
                 Transform::Backward => complex_rows(FftDirection::Inverse, x, to, out),
                 Transform::Real => {
-                    let plan = planned(|p: &mut Planners<T>| p.real.plan_fft_forward(from));
+                    let plan = T::real(from);
                     let scratch = 2 * plan.get_scratch_len();
                     each_row(out, to, &|i, out| with_scratch(from + scratch, |memory| {
                         let (input, scratch) = memory.split_at_mut(from);
@@ -60,7 +55,7 @@ mod rows {
                     }));
                 }
                 Transform::Half { n } => {
-                    let plan = planned(|p: &mut Planners<T>| p.real.plan_fft_inverse(n));
+                    let plan = T::half(n);
                     let scratch = 2 * plan.get_scratch_len();
                     each_row(out, to, &|i, out| with_scratch(from + scratch, |memory| {
                         let (input, scratch) = memory.split_at_mut(from);
@@ -76,8 +71,8 @@ mod rows {
         }
     }
 
-    fn complex_rows<T: crate::Float + FftNum>(direction: FftDirection, x: &[T], row: usize, out: &mut [T]) {
-        let plan = planned(|p: &mut Planners<T>| p.complex.plan_fft(row / 2, direction));
+    fn complex_rows<T: crate::Float + Fourier>(direction: FftDirection, x: &[T], row: usize, out: &mut [T]) {
+        let plan = T::complex(row / 2, direction);
         let some = (CHUNK / row).max(1) * row;
         threads::for_each_chunk(out, some, &|task, out| {
             out.copy_from_slice(&x[task * some..][..out.len()]);
@@ -100,37 +95,5 @@ mod rows {
         // SAFETY: `Complex<T>` is `repr(C)` and holds two `T`, so it has the alignment of `T` and twice its size, and any
         // bits of an `f32` or `f64` are a valid value. The borrow of `x` lasts as long as that of the result.
         unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len() / 2) }
-    }
-
-    /// The plans of one number type. A plan holds the roots of unity of its size.
-    struct Planners<T: FftNum> {
-        complex: FftPlanner<T>,
-        real: RealFftPlanner<T>,
-        /// The number of plans requested.
-        asked: usize,
-    }
-
-    impl<T: FftNum> Planners<T> {
-        fn new() -> Self {
-            Planners { complex: FftPlanner::new(), real: RealFftPlanner::new(), asked: 0 }
-        }
-    }
-
-    /// After this many plans, the cache is cleared: a loop over a few sizes rarely makes its plans again, and plans of
-    /// sizes that are all different do not fill the memory.
-    const MANY: usize = 1000;
-
-    /// A plan, which is made once for each size and thread.
-    fn planned<T: FftNum, P>(plan: impl FnOnce(&mut Planners<T>) -> P) -> P {
-        thread_local!(static PLANNERS: RefCell<HashMap<TypeId, Box<dyn Any>>> = RefCell::default());
-        PLANNERS.with_borrow_mut(|planners| {
-            let planners = planners.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(Planners::<T>::new()));
-            let planners: &mut Planners<T> = planners.downcast_mut().expect("it has the type of its key");
-            planners.asked += 1;
-            if planners.asked > MANY {
-                *planners = Planners::new();
-            }
-            plan(planners)
-        })
     }
 }
