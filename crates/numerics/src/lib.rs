@@ -48,7 +48,7 @@ mod linalg;
 
 #[cfg(feature = "fft")]
 pub use fourier::Fourier;
-#[cfg(feature = "fft")]
-pub use rustfft::{FftDirection, num_complex::Complex};
 #[cfg(feature = "linalg")]
 pub use linalg::Matrix;
+#[cfg(feature = "fft")]
+pub use rustfft::{FftDirection, num_complex::Complex};
