@@ -10,7 +10,7 @@ use faer::linalg::solvers::{Eigen, PartialPivLu, Solve};
 use faer::traits::{RealField, math_utils::from_f64};
 use faer::{Mat, MatRef, Side};
 use minors::{cofactors as cofactors_of, determinant};
-use num_traits::Float;
+use num_traits::{Float, NumAssign};
 
 compiled! {
     /// A number that matrices consist of. The methods write to `out`, and return whether the result is defined. If it is not,
@@ -24,7 +24,7 @@ compiled! {
     /// assert_eq!(y, [2.0, 0.0, 1.0, 2.0]);
     /// assert!(!f64::inverse(&[1.0, 1.0, 1.0, 1.0], 2, &mut y)); // singular
     /// ```
-    pub trait Matrix: RealField, Float {
+    pub trait Matrix: RealField, Float, NumAssign {
         /// A⁻¹·B, where B has n rows.
         fn solve(a: &[Self], n: usize, b: &[Self], out: &mut [Self]) -> bool;
         /// A⁻¹.
@@ -175,9 +175,9 @@ fn eliminated<T: Matrix>(a: &[T], [m, n]: [usize; 2]) -> (Vec<T>, Vec<usize>) {
             continue;
         }
         for row in below.chunks_mut(n) {
-            row[k] = row[k] / above[k];
+            row[k] /= above[k];
             let factor = row[k];
-            row[k + 1..].iter_mut().zip(&above[k + 1..]).for_each(|(x, &a)| *x = *x - factor * a);
+            row[k + 1..].iter_mut().zip(&above[k + 1..]).for_each(|(x, &a)| *x -= factor * a);
         }
     }
     (rows, order)
