@@ -201,12 +201,12 @@ impl<T: Float> Transform<T> for RandomAffine {
     }
 }
 
-/// The four pixels around a point, each with its bilinear weight.
+/// The pixels around a point that have a bilinear weight: at most four. An infinite pixel with weight 0 would give NaN.
 fn neighbors(y: f64, x: f64) -> impl Iterator<Item = (f64, f64, f64)> {
     let (top, left) = (y.floor(), x.floor());
     let weight = |row: f64, col: f64| (1.0 - (y - row).abs()) * (1.0 - (x - col).abs());
     let corners = [(top, left), (top, left + 1.0), (top + 1.0, left), (top + 1.0, left + 1.0)];
-    corners.map(|(row, col)| (row, col, weight(row, col))).into_iter()
+    corners.map(|(row, col)| (row, col, weight(row, col))).into_iter().filter(|(.., weight)| *weight > 0.0)
 }
 
 /// Sets a square around a random pixel to zero, clipped at the borders (DeVries and Taylor, 2017).
@@ -306,6 +306,9 @@ mod tests {
         let x = numbered(&[2, 3, 3]);
         let same = RandomAffine { degrees: 0.0, translate: [0.0; 2], scale: [1.0; 2] };
         assert_eq!(apply(&same, &x, 0), x);
+        let (mut huge, last) = (x.clone(), x.len() - 1);
+        huge.make_mut()[last] = f64::INFINITY;
+        assert_eq!(apply(&same, &huge, 0), huge);
         // A rotation about the center keeps the central pixel.
         for seed in 0..20 {
             let y = apply(&RandomAffine::rotation(180.0), &x, seed);

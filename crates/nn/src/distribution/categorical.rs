@@ -1,6 +1,7 @@
 //! The categorical distribution, and its relaxation.
 
 use super::weighed;
+use crate::domain::Domain;
 use crate::{Noise, Pass};
 use autograd::{Dims, Error, Float, Index, Ints, Result, Tensor, Var};
 
@@ -42,9 +43,10 @@ impl<'t, T: Float> Categorical<'t, T> {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
-    /// Returns an error if there is no axis of classes.
+    /// Returns an error if there is no axis of classes, or a probability is negative, infinite or NaN.
     #[track_caller]
     pub fn from_probs(probs: Var<'t, T>) -> Result<Self> {
+        let probs = Domain::NonNegative.check("Categorical::from_probs", "probabilities", probs)?;
         let some = probs.is_ne(T::zero());
         // The logarithm is read where it is finite, so that the derivative of its -∞ is 0, and not NaN.
         let logs = some.choose(some.choose(probs, probs.full_like(1.0)).ln(), probs.full_like(f64::NEG_INFINITY));

@@ -76,6 +76,12 @@ fn impossible_classes_have_derivatives() {
     near(slope(p.log_prob(Tensor::scalar(0_i64)).unwrap()), &[1.5, -0.5, -0.5]);
     assert!(slope(p.entropy()).value().iter().all(|x| !x.is_nan()));
     assert!(Categorical::from_probs(tape.var(1.0)).is_err());
+    for wrong in [-0.5, f64::INFINITY, f64::NAN] {
+        let error = Categorical::from_probs(tape.var([0.5, wrong])).unwrap_err().to_string();
+        let expected =
+            format!("Categorical::from_probs: probabilities must be finite and at least 0, but element 1 is {wrong}");
+        assert!(error.contains(&expected), "{error}");
+    }
 
     let probs = tape.var([0.0, 1.0, 0.5]);
     let p = Bernoulli::from_probs(probs);

@@ -1,5 +1,5 @@
-//! Sampling images at positions that a network may compute: bilinear sampling on a grid, and the inverse of max
-//! pooling.
+//! Sampling images at positions that a network may compute: bilinear sampling on a grid, the grids of affine maps, and the
+//! inverse of max pooling.
 
 use crate::number::countable;
 use crate::once;
@@ -17,6 +17,8 @@ pub enum Beyond {
     Zeros,
     /// The nearest pixel.
     Border,
+    /// The image, mirrored at its edges as often as needed; with [`Align::Corners`], at the centers of its edge pixels.
+    Reflection,
 }
 
 /// Samples images `x`, `[N, C, H, W]`, at the positions of a grid, `[N, H', W', 2]`, by bilinear interpolation; the result is
@@ -35,7 +37,7 @@ pub enum Beyond {
 /// ```
 /// # Errors
 /// Returns an error if the shapes do not fit, a position is NaN, or the image has more pixels than the 2²⁴ that `f32` can
-/// count. An infinite position lies beyond the edge.
+/// count. An infinite position lies beyond the edge; with [`Beyond::Reflection`], it is an error.
 #[track_caller]
 pub fn grid_sample<'t, T: Float>(x: Var<'t, T>, grid: Var<'t, T>, beyond: Beyond, align: Align) -> Result<Var<'t, T>> {
     sampled(x, grid, beyond, align)
@@ -65,7 +67,11 @@ once! {
             };
             // Two pixels beyond the edge, everything is zero. Without the clamp, an infinite position would have the
             // fraction ∞ - ∞.
-            let margin = if beyond == Beyond::Border { 0.0 } else { 2.0 };
+            let (place, margin) = match beyond {
+                Beyond::Zeros => (place, 2.0),
+                Beyond::Border => (place, 0.0),
+                Beyond::Reflection => (mirrored(place, size, align), 0.0),
+            };
             // Its derivative is 0 at the bounds too, since the image extends beyond the border with a constant value.
             let place = place.hardtanh(-margin, last + margin);
             let before = place.floor();
@@ -90,6 +96,65 @@ once! {
             sum = Some(sum.map_or(term, |sum| sum + term));
         }
         sum.expect("four corners").try_reshape(&[n, c, rows, columns])
+    }
+}
+
+/// The position inside the image, or up to half a pixel outside, that is mirrored to this one.
+fn mirrored<'t, T: Float>(place: Var<'t, T>, size: usize, align: Align) -> Var<'t, T> {
+    let (first, span) = match align {
+        Align::Centers => (-0.5, size as f64),
+        Align::Corners => (0.0, size as f64 - 1.0),
+    };
+    if span == 0.0 {
+        return place;
+    }
+    let distance = (place - T::of(first)).abs();
+    let mirrors = (distance / T::of(span)).floor();
+    let (rest, odd) = (distance - mirrors * T::of(span), mirrors - (mirrors * T::of(0.5)).floor() * T::of(2.0));
+    rest + odd * (-rest * T::of(2.0) + T::of(span)) + T::of(first)
+}
+
+/// The grid `[N, H, W, 2]` of affine maps `[N, 2, 3]`, for [`grid_sample`]: position (x, y) of the result is taken from
+/// `map · (x, y, 1)ᵀ` of the image. A spatial transformer computes the maps.
+///
+/// ```
+/// use autograd::{Align, Tape, tensor};
+/// use nn::functional::{Beyond, affine_grid, grid_sample};
+/// let tape = Tape::<f64>::new();
+/// let mirror = tape.var([[[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]);
+/// let grid = affine_grid(mirror, [1, 2], Align::Centers)?;
+/// let y = grid_sample(tape.var([[[[1.0, 3.0]]]]), grid, Beyond::Zeros, Align::Centers)?;
+/// assert_eq!(y.value(), tensor![[[[3.0, 1.0]]]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// Returns an error if the maps do not have the shape `[N, 2, 3]`.
+#[track_caller]
+pub fn affine_grid<'t, T: Float>(map: Var<'t, T>, size: [usize; 2], align: Align) -> Result<Var<'t, T>> {
+    affine(map, size, align)
+}
+
+once! {
+    fn affine<'t, T>(map: Var<'t, T>, size: [usize; 2], align: Align) -> Result<Var<'t, T>> {
+        let (shape, [h, w]) = (map.shape(), size);
+        let &[n, 2, 3] = shape.as_slice() else {
+            let hint = "expected affine maps [N, 2, 3]".into();
+            return Err(Error::Shape { op: "affine_grid", shape: shape.as_slice().into(), hint });
+        };
+        let place = |at: usize, size: usize| {
+            let distance = (2 * at + 1) as f64 - size as f64; // from the middle, in half pixels
+            match align {
+                Align::Centers => distance / size as f64,
+                Align::Corners => distance / (size as f64 - 1.0).max(1.0),
+            }
+        };
+        let element = |at: &[usize]| T::of(match at[1] {
+            0 => place(at[0] % w, w),
+            1 => place(at[0] / w, h),
+            _ => 1.0,
+        });
+        let places = map.tape().constant(Tensor::from_fn(&[h * w, 3], element));
+        places.try_matmul(map.try_transpose(1, 2)?)?.try_reshape(&[n, h, w, 2])
     }
 }
 
@@ -167,6 +232,18 @@ mod tests {
                 [0.4, 0.0, 0.12408, 0.61692, 0.07, 0.0, 0.05192, 0.26208, 0.03, 0.2, 0.3, 0.045],
                 [0.0, 1.3875, -1.2245, -1.149, 0.0, 1.4625, 0.0, 0.0, -3.2, 0.0, 0.0, 0.0],
             ),
+            (
+                (Beyond::Reflection, Align::Centers),
+                [0.125, 0.30515, 0.1625, -1.0, 0.4, 0.125, -0.05, 1.01125, -0.46625, 0.75, -0.6, 0.5],
+                [0.4, 0.0, 0.12408, 0.01692, 0.07, 0.0, 0.07742, 0.23658, 0.33, 0.5, 0.3045, 0.0405],
+                [0.0, 1.3875, -1.2245, -1.149, 1.6575, 1.09125, 0.0, 0.0, -3.2, 0.0, 0.3, 0.0],
+            ),
+            (
+                (Beyond::Reflection, Align::Corners),
+                [0.1825, 0.5289875, 0.575, -1.0, 0.4306875, 0.5625, -0.02, 0.8272625, -0.27375, 0.75, -0.4875, 0.25],
+                [0.4, 0.00329, 0.09071, 0.0, 0.068, 0.030585, 0.243915, 0.1485, 0.167, 0.650625, 0.280875, 0.0165],
+                [1.1925, 0.6775, 0.48825, -0.64225, 1.42875, -0.13875, 0.0, 0.0, -2.255625, -1.415625, 0.225, 0.0],
+            ),
         ];
         for ((beyond, align), value, by_pixel, by_place) in all {
             let tape = Tape::<f64>::new();
@@ -179,6 +256,37 @@ mod tests {
                 let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-13);
                 assert!(near && found.len() == 12, "{beyond:?} {align:?}: {found} is not {expected:?}");
             }
+        }
+    }
+
+    /// Values and derivatives from PyTorch 2.15.
+    #[test]
+    fn grids_of_affine_maps_are_those_of_pytorch() {
+        let all = [
+            (
+                Align::Centers,
+                [-17.0 / 60.0, -11.0 / 12.0, 0.25, -0.75, 47.0 / 60.0, -7.0 / 12.0],
+                [16.0 / 3.0, 9.0, 30.0, 16.0 / 3.0, 9.0, 36.0, 16.0 / 3.0, 9.0, 102.0, 16.0 / 3.0, 9.0, 108.0],
+                [-0.3, -0.325, 0.5, -0.075, -0.5, 0.0, 0.5, 0.0],
+            ),
+            (
+                Align::Corners,
+                [-0.4, -1.55, 0.4, -1.3, 1.2, -1.05],
+                [8.0, 18.0, 30.0, 8.0, 18.0, 36.0, 8.0, 18.0, 102.0, 8.0, 18.0, 108.0],
+                [-0.7, -0.45, 0.9, 0.05, -1.0, 0.0, 1.0, 0.0],
+            ),
+        ];
+        let near = |x: &Tensor<f64>, y: &[f64]| x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-13);
+        for (align, first_row, by_map, one_row) in all {
+            let tape = Tape::<f64>::new();
+            let maps = tape.var([[[0.8, -0.3, 0.1], [0.25, 1.1, -0.2]], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]);
+            let grid = affine_grid(maps, [2, 3], align).unwrap();
+            assert_eq!(grid.shape().as_slice(), [2, 2, 3, 2]);
+            assert!(near(&grid.value().slice_axis(0, 0..1).slice_axis(1, 0..1), &first_row));
+            let factors = tape.constant(Tensor::arange(24).reshape(&[2, 2, 3, 2]));
+            assert!(near(&(grid * factors).sum().backward().wrt(maps), &by_map));
+            assert!(near(&affine_grid(maps, [1, 2], align).unwrap().value(), &one_row));
+            assert!(affine_grid(grid, [1, 2], align).is_err());
         }
     }
 
@@ -199,8 +307,11 @@ mod tests {
             assert_eq!(y.value().to_vec(), expected);
             assert_eq!(y.sum().backward().wrt(g), Tensor::zeros(&[1, 1, 2, 2]));
         }
-        let one = grid_sample(tape.var([[[[5.0]]]]), g, Beyond::Border, Align::Corners).unwrap();
-        assert_eq!(one.value().to_vec(), [5.0, 5.0]);
+        for beyond in [Beyond::Border, Beyond::Reflection] {
+            let one = grid_sample(tape.var([[[[5.0]]]]), g, beyond, Align::Corners).unwrap();
+            assert_eq!(one.value().to_vec(), [5.0, 5.0]);
+        }
+        assert!(grid_sample(x, g, Beyond::Reflection, Align::Centers).is_err());
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod similarity;
 pub(crate) use attention::causal_mask;
 pub use attention::{AttentionOptions, attention_weights, embedding, rotary, scaled_dot_product_attention};
 pub use bags::{BagMode, BagOptions, Bags, embedding_bag};
-pub use grid::{Beyond, grid_sample, max_unpool};
+pub use grid::{Beyond, affine_grid, grid_sample, max_unpool};
 pub use norm::{BatchNormOptions, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
 pub(crate) use norm::{batch_normalized, check_momentum, representable};
 pub use recurrent::{
