@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Pass;
-use autograd::{Rng, Tape, Tensor, gradcheck, tensor};
+use autograd::{Rng, Tape, Tensor, compile, gradcheck, tensor};
 
 fn near(found: Var<'_, f64>, expected: &[f64]) {
     let found = found.value();
@@ -76,10 +76,14 @@ fn impossible_classes_have_derivatives() {
     near(slope(p.log_prob(Tensor::scalar(0_i64)).unwrap()), &[1.5, -0.5, -0.5]);
     assert!(slope(p.entropy()).value().iter().all(|x| !x.is_nan()));
     assert!(Categorical::from_probs(tape.var(1.0)).is_err());
+    let mut entropy = compile(|x: &[Var<'_, f64>]| Categorical::from_probs(x[0]).unwrap().entropy());
+    assert!(entropy.value(&[tensor![0.5, 0.5]]).is_ok());
     for wrong in [-0.5, f64::INFINITY, f64::NAN] {
         let error = Categorical::from_probs(tape.var([0.5, wrong])).unwrap_err().to_string();
         let expected =
             format!("Categorical::from_probs: probabilities must be finite and at least 0, but element 1 is {wrong}");
+        assert!(error.contains(&expected), "{error}");
+        let error = entropy.value(&[tensor![0.5, wrong]]).unwrap_err().to_string();
         assert!(error.contains(&expected), "{error}");
     }
 

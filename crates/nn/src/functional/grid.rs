@@ -141,20 +141,19 @@ once! {
             let hint = "expected affine maps [N, 2, 3]".into();
             return Err(Error::Shape { op: "affine_grid", shape: shape.as_slice().into(), hint });
         };
-        let place = |at: usize, size: usize| {
-            let distance = (2 * at + 1) as f64 - size as f64; // from the middle, in half pixels
-            match align {
-                Align::Centers => distance / size as f64,
-                Align::Corners => distance / (size as f64 - 1.0).max(1.0),
-            }
+        // The positions along an axis.
+        let along = |shape: &[usize], size: usize| {
+            let halves = match align {
+                Align::Centers => size as f64,
+                Align::Corners => (size as f64 - 1.0).max(1.0),
+            };
+            let place = |at: usize| T::of(((2 * at + 1) as f64 - size as f64) / halves);
+            map.tape().constant(Tensor::new(shape, (0..size).map(place).collect()))
         };
-        let element = |at: &[usize]| T::of(match at[1] {
-            0 => place(at[0] % w, w),
-            1 => place(at[0] / w, h),
-            _ => 1.0,
-        });
-        let places = map.tape().constant(Tensor::from_fn(&[h * w, 3], element));
-        places.try_matmul(map.try_transpose(1, 2)?)?.try_reshape(&[n, h, w, 2])
+        // Not a matrix product, whose operands may be rounded to 16 bits.
+        let column = |k: usize| map.slice(2, k..k + 1).reshape(&[n, 1, 1, 2]);
+        let y = column(1) * along(&[h, 1, 1], h);
+        Ok(column(0) * along(&[w, 1], w) + y + column(2))
     }
 }
 
@@ -200,7 +199,7 @@ once! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autograd::{Tape, gradcheck, tensor};
+    use autograd::{Precision, Tape, gradcheck, tensor};
 
     fn image() -> Tensor<f64> {
         Tensor::from_fn(&[1, 2, 3, 4], |at| ((12 * at[1] + 4 * at[2] + at[3]) * 7 % 11) as f64 * 0.25 - 1.0)
@@ -279,6 +278,7 @@ mod tests {
         let near = |x: &Tensor<f64>, y: &[f64]| x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-13);
         for (align, first_row, by_map, one_row) in all {
             let tape = Tape::<f64>::new();
+            tape.set_precision(Precision::Bf16); // positions are never rounded
             let maps = tape.var([[[0.8, -0.3, 0.1], [0.25, 1.1, -0.2]], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]);
             let grid = affine_grid(maps, [2, 3], align).unwrap();
             assert_eq!(grid.shape().as_slice(), [2, 2, 3, 2]);
