@@ -310,7 +310,7 @@ impl<T: Float> Value<T> for Tensor<T> {
     }
 
     fn shape(&self) -> Shape {
-        self.shape().into()
+        Shape::from_slice(self.shape())
     }
 
     fn constant(&self, value: Tensor<T>) -> Self {

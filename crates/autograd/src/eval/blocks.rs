@@ -2,7 +2,7 @@
 
 use super::number;
 use crate::float::{Few, Float, Real, once, special};
-use crate::kernel::isa::simd;
+use crate::kernel::isa::{each, simd};
 use crate::kernel::scratch::with_scratch;
 use crate::op::elementwise::{binary_loop, binary_rule_loop, unary_loop, unary_rule_loop};
 use crate::op::formula::{Formula, Function, Source};
@@ -168,10 +168,10 @@ simd! {
     /// `out = 1 - y²`. Returns whether that is inaccurate for some y.
     fn tanh_core<T: Float>(y: &[T], out: &mut [T]) -> bool {
         let mut inaccurate = false;
-        for (o, &y) in out.iter_mut().zip(y) {
+        each!(|y| out = {
             inaccurate |= number::is_saturated(y);
-            *o = T::one() - y * y;
-        }
+            T::one() - y * y
+        });
         inaccurate
     }
 }
@@ -179,18 +179,14 @@ simd! {
 simd! {
     /// `out = 1 - y²` where that is accurate; elsewhere `out` keeps sech² x.
     fn tanh_tail<T: Float>(y: &[T], out: &mut [T]) {
-        for (o, &y) in out.iter_mut().zip(y) {
-            *o = if number::is_saturated(y) { *o } else { T::one() - y * y };
-        }
+        each!(|y| out = if number::is_saturated(y) { out } else { T::one() - y * y });
     }
 }
 
 simd! {
     /// `out = g out`
     fn times<T: Float>(g: &[T], out: &mut [T]) {
-        for (o, &g) in out.iter_mut().zip(g) {
-            *o = g * *o;
-        }
+        each!(|g| out = g * out);
     }
 }
 
@@ -215,15 +211,13 @@ simd! {
     /// Of positive numbers, for an integer order from 1 on; `factor` is that of the zeta function.
     fn polygammas<T: Float>(x: &[T], n: f64, factor: f64, out: &mut [T]) {
         const LANES: usize = special::MANY;
-        for (x, out) in x.chunks(LANES).zip(out.chunks_mut(LANES)) {
-            let mut lanes = [1.0; LANES];
-            for (lane, &x) in lanes.iter_mut().zip(x) {
-                *lane = x.f64();
+        for (k, out) in out.chunks_mut(LANES).enumerate() {
+            let (x, mut lanes) = (&x[k * LANES..][..out.len()], [1.0; LANES]);
+            for l in 0..x.len() {
+                lanes[l] = x[l].f64();
             }
             let zetas = special::zetas(n + 1.0, lanes);
-            for (out, &zeta) in out.iter_mut().zip(&zetas) {
-                *out = T::of(factor * zeta);
-            }
+            each!(|zetas| out = T::of(factor * zetas));
         }
     }
 }
@@ -250,8 +244,6 @@ once! {
 
 simd! {
     fn select_loop<T: Float>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
-        for (((o, &c), &a), &b) in out.iter_mut().zip(mask).zip(a).zip(b) {
-            *o = Real::select(c, a, b);
-        }
+        each!(|mask, a, b| out = Real::select(mask, a, b));
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &m
 /// are the products before, along and after it.
 pub(crate) fn runs(shape: &[usize], axes: AxisSet) -> SmallVec<[(AxisSet, [usize; 3]); 2]> {
     let mut runs = SmallVec::new();
-    let (mut shape, mut end) = (Shape::from(shape), shape.len());
+    let (mut shape, mut end) = (Shape::from_slice(shape), shape.len());
     while end > 0 {
         let mut start = end - 1;
         if !axes.contains(start) {
@@ -52,7 +52,8 @@ pub(crate) fn runs(shape: &[usize], axes: AxisSet) -> SmallVec<[(AxisSet, [usize
         while start > 0 && axes.contains(start - 1) {
             start -= 1;
         }
-        let sizes = [&shape[..start], &shape[start..end], &shape[end..]].map(|s| s.iter().product());
+        let size = |s: &[usize]| s.iter().product();
+        let sizes = [size(&shape[..start]), size(&shape[start..end]), size(&shape[end..])];
         runs.push(((start..end).fold(AxisSet::default(), AxisSet::with), sizes));
         shape[start..end].fill(1);
         end = start;

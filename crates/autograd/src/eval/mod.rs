@@ -25,7 +25,7 @@ use crate::kernel::{index, pool, reduce};
 use crate::op::{Binary, Fold, OUTPUT, Op, Side, Unary, family};
 use crate::tensor::layout::Odometer;
 use crate::tensor::view::Span;
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{Shape, Strides, Tensor};
 pub(crate) use fold::runs;
 pub(crate) use product::matmul;
 use smallvec::SmallVec;
@@ -269,7 +269,7 @@ once! {
             *acc = Tensor::scalar(a + b);
             return;
         }
-        let shape = Shape::from(acc.shape());
+        let shape = Shape::from_slice(acc.shape());
         if let Some(acc) = acc.unique_mut() {
             return add_assign(&shape, acc, &x);
         }
@@ -316,8 +316,8 @@ fn place<T: Float, const ADD: bool>(x: &Tensor<T>, spans: &[Span], shape: &[usiz
     // Axes of size 1 would only make the inner loop short: a column is written as one run with a large step.
     let axes = || (0..spans.len()).filter(|&axis| spans[axis].len != 1);
     let sizes: Shape = axes().map(|axis| spans[axis].len).few();
-    let from: crate::tensor::Strides = axes().map(|axis| x.strides()[axis]).collect();
-    let to: crate::tensor::Strides = axes().map(|axis| spans[axis].stride(whole[axis])).collect();
+    let from: Strides = axes().map(|axis| x.strides()[axis]).few();
+    let to: Strides = axes().map(|axis| spans[axis].stride(whole[axis])).few();
     let (data, at) = x.raw();
     let Some((&n, outer)) = sizes.split_last() else {
         return put::<T, ADD>(&mut out[start as usize], data[at]);
@@ -328,10 +328,13 @@ fn place<T: Float, const ADD: bool>(x: &Tensor<T>, spans: &[Span], shape: &[usiz
         let [from, to] = walk.offsets();
         if step_in == 1 && step_out == 1 {
             let (out, data) = (&mut out[to as usize..to as usize + n], &data[from as usize..from as usize + n]);
-            out.iter_mut().zip(data).for_each(|(out, &x)| put::<T, ADD>(out, x));
+            for i in 0..n {
+                put::<T, ADD>(&mut out[i], data[i]);
+            }
         } else {
-            let put = |i| put::<T, ADD>(&mut out[(to + i * step_out) as usize], data[(from + i * step_in) as usize]);
-            (0..n as isize).for_each(put);
+            for i in 0..n as isize {
+                put::<T, ADD>(&mut out[(to + i * step_out) as usize], data[(from + i * step_in) as usize]);
+            }
         }
         walk.advance();
     }

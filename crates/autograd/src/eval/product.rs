@@ -20,7 +20,7 @@ once! {
         out: &mut [T],
         beside: Option<Beside<'b, 'o, T>>,
     ) {
-        let ([a, b], [ta, tb], batch) = (x.map(walkable), transposed, &shape[..shape.len() - 2]);
+        let (a, b, [ta, tb], batch) = (walkable(x[0]), walkable(x[1]), transposed, &shape[..shape.len() - 2]);
         let (a, b) = (matrices(&a, ta, batch), matrices(&b, tb, batch));
         let multiply = |out: &mut [T], then: Option<gemm::Then<T>>| match batch.iter().product() {
             _ if out.is_empty() => (),

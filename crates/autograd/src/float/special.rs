@@ -115,26 +115,27 @@ pub(crate) fn zetas<const N: usize>(s: f64, x: [f64; N]) -> [f64; N] {
     let power = s.min(1e9) as i32;
     let (mut terms, mut rest) = ([[0.0; N]; TERMS], x);
     for (k, terms) in terms.iter_mut().enumerate() {
-        for (term, &x) in terms.iter_mut().zip(&x) {
-            *term = x + k as f64;
+        for i in 0..N {
+            terms[i] = x[i] + k as f64;
         }
     }
     inverse_powers(terms.as_flattened_mut(), power);
     let mut sum = [0.0; N];
     for terms in terms.iter().rev() {
-        for (sum, &term) in sum.iter_mut().zip(terms) {
-            *sum += term;
+        for i in 0..N {
+            sum[i] += terms[i];
         }
     }
-    for ((sum, rest), &x) in sum.iter_mut().zip(&mut rest).zip(&x) {
-        let near = x < FAR;
-        *sum = if near { *sum } else { 0.0 };
-        *rest = if near { x + FAR } else { x };
+    for i in 0..N {
+        let near = x[i] < FAR;
+        sum[i] = if near { sum[i] } else { 0.0 };
+        rest[i] = if near { x[i] + FAR } else { x[i] };
     }
     // Compute x⁻ˢ from x⁻ˢ⁺¹, not the other way round: for large x only the larger of the two is above 0.
     let mut last = rest;
     inverse_powers(&mut last, power - 1);
-    for ((sum, &x), &last) in sum.iter_mut().zip(&rest).zip(&last) {
+    for i in 0..N {
+        let (x, last) = (rest[i], last[i]);
         let (z, first) = (1.0 / (x * x), last / x);
         let mut term = s * first / x;
         let mut tail = last / (s - 1.0) + 0.5 * first;
@@ -143,7 +144,7 @@ pub(crate) fn zetas<const N: usize>(s: f64, x: [f64; N]) -> [f64; N] {
             let j = s + 2.0 * k as f64;
             term *= (j + 1.0) * (j + 2.0) * z;
         }
-        *sum = if x == f64::INFINITY { 0.0 } else { *sum + tail };
+        sum[i] = if x == f64::INFINITY { 0.0 } else { sum[i] + tail };
     }
     sum
 }
@@ -153,15 +154,15 @@ pub(crate) fn zetas<const N: usize>(s: f64, x: [f64; N]) -> [f64; N] {
 fn inverse_powers(x: &mut [f64], mut n: i32) {
     let mut squares = [0.0; MANY * TERMS];
     let squares = &mut squares[..x.len()];
-    for (square, x) in squares.iter_mut().zip(&mut *x) {
-        *square = 1.0 / *x;
-        *x = 1.0;
+    for i in 0..x.len() {
+        squares[i] = 1.0 / x[i];
+        x[i] = 1.0;
     }
     while n > 0 {
         let odd = n % 2 == 1;
-        for (square, x) in squares.iter_mut().zip(&mut *x) {
-            *x *= if odd { *square } else { 1.0 };
-            *square *= *square;
+        for i in 0..x.len() {
+            x[i] *= if odd { squares[i] } else { 1.0 };
+            squares[i] *= squares[i];
         }
         n /= 2;
     }

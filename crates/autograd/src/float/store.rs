@@ -25,6 +25,7 @@ pub type Strides = SmallVec<[isize; 6]>;
 /// Collects into short lists with a single loop; `collect` would compile the growth of the list again for every
 /// iterator.
 pub(crate) trait Few: Iterator + Sized {
+    #[inline]
     fn few<A: smallvec::Array<Item = Self::Item>>(self) -> SmallVec<A> {
         let mut few = SmallVec::new();
         for x in self {

@@ -130,12 +130,12 @@ simd! {
     /// in whole vectors, and turned in between.
     pub(super) fn turn<T: Element>(x: &[T], step: usize, sizes: [usize; 2], out: &mut [T], width: usize) {
         let [rows, columns] = sizes;
-        let whole = sizes.map(|n| n - n % SIDE);
+        let whole = [rows - rows % SIDE, columns - columns % SIDE];
         let (mut tile, mut other) = ([T::default(); TILE], [T::default(); TILE]);
         for i in (0..whole[0]).step_by(SIDE) {
             for j in (0..whole[1]).step_by(SIDE) {
                 for k in 0..SIDE {
-                    tile[k * SIDE..][..SIDE].copy_from_slice(&x[i + (j + k) * step..][..SIDE]);
+                    tile.as_chunks_mut::<SIDE>().0[k] = *x[i + (j + k) * step..].first_chunk().expect("a whole tile");
                 }
                 // Each riffle rotates the bits of an index by one; four exchange its row and its column.
                 riffle(&tile, &mut other);
@@ -143,7 +143,7 @@ simd! {
                 riffle(&tile, &mut other);
                 riffle(&other, &mut tile);
                 for k in 0..SIDE {
-                    out[(i + k) * width + j..][..SIDE].copy_from_slice(&tile[k * SIDE..][..SIDE]);
+                    *out[(i + k) * width + j..].first_chunk_mut().expect("a whole tile") = tile.as_chunks::<SIDE>().0[k];
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! any number of operands.
 
 use super::copy::copy_row;
+use super::isa::{each, simd};
 use super::scratch::with_scratch;
 use super::threads;
 use crate::float::Float;
@@ -294,12 +295,10 @@ fn add_beside<T: Float>(acc: &mut [T], f: &dyn Fn(usize, &mut [T])) {
     });
 }
 
-super::isa::simd! {
+simd! {
     /// `acc[i] += x[i]`
     pub(crate) fn add_block<T: Float>(acc: &mut [T], x: &[T]) {
-        for (a, &x) in acc.iter_mut().zip(x) {
-            *a += x;
-        }
+        each!(|x| acc = acc + x);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Gather and scatter by integer index. Indices have been checked against the axis they refer to. Contributions to the
 //! same element are added in index order, so the bits do not depend on the number of threads.
 
-use super::isa::simd;
+use super::isa::{each, simd};
 use super::reduce::{Fold, Sum};
 use super::scratch::with_scratch;
 use super::threads;
@@ -58,9 +58,9 @@ pub(crate) fn take<T: Element>(x: &[T], [_, size, inner]: [usize; 3], index: &[i
         if inner == 1 {
             take_elements(x, &index[..out.len()], out);
         } else {
-            out.chunks_mut(inner)
-                .zip(index)
-                .for_each(|(row, &j)| row.copy_from_slice(&x[j as usize * inner..][..inner]));
+            for row in 0..out.len() / inner {
+                out[row * inner..][..inner].copy_from_slice(&x[index[row] as usize * inner..][..inner]);
+            }
         }
     });
 }
@@ -96,7 +96,8 @@ fn take_add_as<T: Float, S: Float>(x: &[T], [outer, size, inner]: [usize; 3], in
         for &j in index {
             let at = (o * size + j as usize) * inner;
             let Some(row) = rows.next() else { return };
-            out[at..at + inner].iter_mut().zip(row).for_each(|(a, &x)| *a += S::of(x.f64()));
+            let out = &mut out[at..at + inner];
+            each!(|row| out = out + S::of(row.f64()));
         }
     }
 }
@@ -137,7 +138,8 @@ pub(crate) fn sum_runs<'x, T: Float>(
 /// Adds the rows at these places.
 fn add_rows<'x, T: Float, S: Float>(run: &[(i64, u32)], row: &(dyn Fn(usize) -> &'x [T] + Sync), sum: &mut [S]) {
     for &(_, place) in run {
-        sum.iter_mut().zip(row(place as usize)).for_each(|(sum, x)| *sum += S::of(x.f64()));
+        let row = row(place as usize);
+        each!(|row| sum = sum + S::of(row.f64()));
     }
 }
 
@@ -149,9 +151,9 @@ fn many<T>(numbers: usize, sums: usize) -> bool {
 /// Lets `add` add to `out` in double precision.
 fn in_double<T: Float>(out: &mut [T], add: &dyn Fn(&mut [f64])) {
     with_scratch(out.len(), |sums: &mut [f64]| {
-        sums.iter_mut().zip(&*out).for_each(|(sum, x)| *sum = x.f64());
+        each!(|out| sums = out.f64());
         add(sums);
-        out.iter_mut().zip(sums).for_each(|(x, sum)| *x = T::of(*sum));
+        each!(|sums| out = T::of(sums));
     });
 }
 

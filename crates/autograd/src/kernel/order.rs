@@ -1,7 +1,7 @@
 //! Positions of elements in sorted order. NaN counts as larger than any number, and equal elements keep their order,
 //! as in NumPy.
 
-use super::isa::simd;
+use super::isa::{each, simd};
 use super::threads;
 use crate::float::Float;
 use std::hint::select_unpredictable;
@@ -36,8 +36,7 @@ simd! {
     fn first_rows<T: Float>(x: &[T], best: &[T], out: &mut [i64]) {
         // Visit the rows backward, so that the first of several equal elements is written last.
         for (k, row) in x.chunks(best.len()).enumerate().rev() {
-            let matches = out.iter_mut().zip(row).zip(best);
-            matches.for_each(|((o, &x), &b)| *o = if same(x, b) { k as i64 } else { *o });
+            each!(|row, best| out = if same(row, best) { k as i64 } else { out });
         }
     }
 }
@@ -291,8 +290,9 @@ fn bisected<T: Float>(sorted: &[T], values: &[T], before: impl Fn(T, T) -> bool,
         lanes[..values.len()].copy_from_slice(values);
         while left > 1 {
             let half = left / 2;
-            for (found, &x) in found.iter_mut().zip(&lanes) {
-                *found = select_unpredictable(before(sorted[*found + half - 1], x), *found + half, *found);
+            for l in 0..SIDE {
+                let next = found[l] + half;
+                found[l] = select_unpredictable(before(sorted[next - 1], lanes[l]), next, found[l]);
             }
             left -= half;
         }

@@ -145,9 +145,9 @@ fn tiles<T: Float, const SAME: bool>(x: [&[T]; 2], y: [&[T]; 2], width: usize, c
         for row in (0..rows).step_by(ROWS) {
             // Where there are fewer rows, the last one is taken several times.
             let mut points = [[&x[0][..0]; 2]; ROWS];
-            for (i, points) in points.iter_mut().enumerate() {
+            for i in 0..ROWS {
                 let start = (row + i).min(rows - 1) * width;
-                *points = [&x[0][start..][..width], &x[1][start..][..width]];
+                points[i] = [&x[0][start..][..width], &x[1][start..][..width]];
             }
             let mut sums = [[T::zero(); LANES]; ROWS];
             for from in (0..width).step_by(DEPTH) {
@@ -169,8 +169,12 @@ fn tiles<T: Float, const SAME: bool>(x: [&[T]; 2], y: [&[T]; 2], width: usize, c
                     }
                 }
             }
-            for (sums, out) in sums.iter().zip(out[row * columns..].chunks_mut(columns)) {
-                out[column..column + lanes].copy_from_slice(&sums[..lanes]);
+            for i in 0..ROWS.min(rows - row) {
+                let out = &mut out[(row + i) * columns + column..][..lanes];
+                match out.first_chunk_mut() {
+                    Some(out) => *out = sums[i],
+                    None => (0..lanes).for_each(|l| out[l] = sums[i][l]),
+                }
             }
         }
     }
@@ -200,24 +204,23 @@ simd! {
                 let weights = [weights(0), weights(1), weights(2), weights(3)];
                 for k in 0..width {
                     let mut at = [T::zero(); ROWS];
-                    for (i, at) in at.iter_mut().enumerate() {
-                        *at = x[(row + i).min(rows - 1) * width + k];
+                    for i in 0..ROWS {
+                        at[i] = x[(row + i).min(rows - 1) * width + k];
                     }
                     let (points, last) = y[k * columns + from..][..block].as_chunks::<LANES>();
                     let mut sums = [[T::zero(); LANES]; ROWS];
-                    let [a, b, c, d] = weights.map(|(whole, _)| whole);
-                    for ((((points, a), b), c), d) in points.iter().zip(a).zip(b).zip(c).zip(d) {
-                        let weights = [a, b, c, d];
+                    for p in 0..points.len() {
                         for i in 0..ROWS {
+                            let (weights, points) = (&weights[i].0[p], &points[p]);
                             for l in 0..LANES {
-                                sums[i][l] += weights[i][l] * (at[i] - points[l]);
+                                sums[i][l] += weights[l] * (at[i] - points[l]);
                             }
                         }
                     }
                     for i in 0..ROWS.min(rows - row) {
                         let mut sum = T::zero();
-                        for (w, y) in weights[i].1.iter().zip(last) {
-                            sum += *w * (at[i] - *y);
+                        for l in 0..last.len() {
+                            sum += weights[i].1[l] * (at[i] - last[l]);
                         }
                         let [a, b, c, d, e, f, g, h] = sums[i];
                         out[(row + i) * width + k] += ((a + e) + (b + f)) + ((c + g) + (d + h)) + sum;

@@ -2,7 +2,7 @@
 
 use super::copy::turn;
 use super::halves::by_halves;
-use super::isa::simd;
+use super::isa::{each, simd};
 use super::scratch::with_scratch;
 use super::threads;
 use crate::float::Float;
@@ -65,14 +65,14 @@ impl<'a> Planes<'a> {
         for (d, h) in d.iter().flat_map(|d| h.iter().map(move |h| (d, h))) {
             let mut first = 0;
             for &(n, stride) in &self.runs {
-                let window = [d, h, &w[first]];
-                let this = window.map(|span| (span.len, span.step));
+                let this = ((d.len, d.step), (h.len, h.step), (w[first].len, w[first].step));
                 if kind.replace(this) != Some(this) {
                     taps.clear();
-                    let [d, h, w] = window.map(|span| Span { start: 0, ..*span });
-                    for (i, j) in indices(&d).flat_map(|i| indices(&h).map(move |j| (i, j))) {
+                    for (i, j) in offsets(d).flat_map(|i| offsets(h).map(move |j| (i, j))) {
                         let row = i.wrapping_mul(height).wrapping_add(j).wrapping_mul(width);
-                        taps.extend(indices(&w).map(|k| row.wrapping_add(k)));
+                        for k in offsets(&w[first]) {
+                            taps.push(row.wrapping_add(k));
+                        }
                     }
                 }
                 let (at, largest) = (&mut at[..n], &mut largest[..n]);
@@ -107,11 +107,12 @@ simd! {
             (2, 8..) => in_blocks::<T, 2, 8>(x, start, taps, at, largest),
             (2, 4..) => in_blocks::<T, 2, 4>(x, start, taps, at, largest),
             _ => {
-                for (i, (at, largest)) in at.iter_mut().zip(largest).enumerate() {
+                for i in 0..at.len() {
                     let start = start + i * stride;
-                    (*at, *largest) = (start as u32, x[start]);
-                    for tap in taps.iter().map(|tap| start.wrapping_add(*tap)) {
-                        meet(x[tap], tap, at, largest);
+                    (at[i], largest[i]) = (start as u32, x[start]);
+                    for tap in taps {
+                        let tap = start.wrapping_add(*tap);
+                        meet(x[tap], tap, &mut at[i], &mut largest[i]);
                     }
                 }
             }
@@ -131,33 +132,38 @@ fn in_blocks<T: Float, const STRIDE: usize, const N: usize>(
     for i in (0..at.len()).step_by(N) {
         let i = i.min(at.len() - N);
         let (mut index, mut best) = ([0; N], [T::zero(); N]);
-        for (t, tap) in taps.iter().enumerate() {
+        // The first window element of each position, then the larger of it and the others.
+        for l in 0..N {
+            let first = start + (i + l) * STRIDE;
+            (index[l], best[l]) = (first as u32, x[first]);
+        }
+        for tap in &taps[1..] {
             let from = (start + i * STRIDE).wrapping_add(*tap);
             let x = &x[from..=from + (N - 1) * STRIDE];
             for l in 0..N {
-                if t == 0 {
-                    (index[l], best[l]) = ((from + l * STRIDE) as u32, x[l * STRIDE]);
-                } else {
-                    meet(x[l * STRIDE], from + l * STRIDE, &mut index[l], &mut best[l]);
-                }
+                meet(x[l * STRIDE], from + l * STRIDE, &mut index[l], &mut best[l]);
             }
         }
-        at[i..i + N].copy_from_slice(&index);
-        largest[i..i + N].copy_from_slice(&best);
+        // Assigned, since `copy_from_slice` takes the addresses of both, which keeps them in memory if it is not inlined.
+        *at[i..].first_chunk_mut().expect("the last block ends here") = index;
+        *largest[i..].first_chunk_mut().expect("the last block ends here") = best;
     }
 }
 
 #[inline(always)]
 fn meet<T: Float>(x: T, index: usize, at: &mut u32, largest: &mut T) {
-    let better = (x > *largest) | (x.is_nan() & !largest.is_nan());
+    // Not smaller or equal, which includes NaN; and nothing is larger than NaN.
+    #[allow(clippy::neg_cmp_op_on_partial_ord, reason = "NaN matters")]
+    let better = !(x <= *largest) & !largest.is_nan();
     *at = if better { index as u32 } else { *at };
     *largest = if better { x } else { *largest };
 }
 
+/// The offsets of a span's elements from the first one.
 #[inline(always)]
-fn indices(s: &Span) -> impl Iterator<Item = usize> {
-    let (start, step) = (s.start, s.step);
-    (0..s.len).map(move |k| start.wrapping_add_signed(k as isize * step))
+fn offsets(s: &Span) -> impl Iterator<Item = usize> {
+    let step = s.step;
+    (0..s.len).map(move |k| 0usize.wrapping_add_signed(k as isize * step))
 }
 
 /// Sets each element of `y` to the element of `t` at the position where `x` is largest in the window.
@@ -233,8 +239,8 @@ simd! {
     /// `y[i, k] = Σ m[i, j] x[j, k]`, where row `i` of `m` has the entries from `starts[i]` to `starts[i + 1]`.
     fn combine<T: Float>(m: Rows<'_>, x: &[T], inner: usize, y: &mut [T]) {
         let (starts, entries) = m;
-        for (ends, y) in starts.windows(2).zip(y.chunks_mut(inner)) {
-            let row = &entries[ends[0]..ends[1]];
+        for i in 0..y.len() / inner {
+            let (row, y) = (&entries[starts[i]..starts[i + 1]], &mut y[i * inner..][..inner]);
             if row.len() > LONG {
                 in_halves(row, x, inner, y);
                 continue;
@@ -242,9 +248,8 @@ simd! {
             y.fill(T::zero());
             for &(j, m) in row {
                 let m = T::of(m);
-                for (y, &x) in y.iter_mut().zip(&x[j * inner..][..inner]) {
-                    *y += m * x;
-                }
+                let x = &x[j * inner..][..inner];
+                each!(|x| y = y + m * x);
             }
         }
     }
@@ -281,7 +286,8 @@ mod tests {
             let g: Vec<f32> = (0..y.len()).map(|i| i as f32).collect();
             pick_add(&planes, &x, &g, &mut t);
             for (i, (h, w)) in h.iter().flat_map(|h| w.iter().map(move |w| (h, w))).enumerate() {
-                let covered = indices(h).flat_map(|i| indices(w).map(move |j| i * width + j));
+                let at = |span: &Span, offset| span.start.wrapping_add(offset);
+                let covered = offsets(h).flat_map(|i| offsets(w).map(move |j| at(h, i) * width + at(w, j)));
                 let first = covered.reduce(|a, b| if x[b] > x[a] || x[b].is_nan() && !x[a].is_nan() { b } else { a });
                 let first = first.expect("a window is not empty");
                 assert!(y[i].to_bits() == x[first].to_bits(), "{width}, {size} by {stride}, place {i}");

@@ -3,7 +3,7 @@
 
 mod chacha;
 
-use super::isa::simd;
+use super::isa::{each, simd};
 use super::threads;
 use crate::error::or_panic;
 use crate::float::vmath::Elementary;
@@ -232,18 +232,17 @@ simd! {
     fn uniform<T: Float>(bits: &[u64], out: &mut [T]) {
         // Rounding to a narrower type would turn some numbers into 1.
         let below_one = T::one() - T::of(0.5) * T::EPSILON;
-        for (x, &bits) in out.iter_mut().zip(bits) {
-            *x = Real::min(T::of(unit(bits)), below_one);
-        }
+        each!(|bits| out = Real::min(T::of(unit(bits)), below_one));
     }
 }
 
 simd! {
     /// Pairs of independent normal numbers, each of two that are uniform on `[0, 1)`.
     fn normal<T: Float>(bits: &[[u64; 2]], out: &mut [[T; 2]]) {
-        for (x, bits) in out.iter_mut().zip(bits) {
-            *x = box_muller(bits.map(unit)).map(T::of);
-        }
+        each!(|bits| out = {
+            let [x, y] = box_muller([unit(bits[0]), unit(bits[1])]);
+            [T::of(x), T::of(y)]
+        });
     }
 }
 
@@ -251,9 +250,8 @@ simd! {
     /// For each half of the bits, the first of the values if it is below `first`, otherwise the second.
     fn choose<T: Float>(bits: &[u64], first: u64, values: [T; 2], out: &mut [[T; 2]]) {
         let [yes, no] = values;
-        for (x, &bits) in out.iter_mut().zip(bits) {
-            *x = [bits & u64::from(u32::MAX), bits >> 32].map(|half| if half < first { yes } else { no });
-        }
+        let choice = |half| if half < first { yes } else { no };
+        each!(|bits| out = [choice(bits & u64::from(u32::MAX)), choice(bits >> 32)]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reductions. Sums run in a fixed order that depends only on the shape, never on the number of threads: lanes within
 //! a row, then blocks of rows, then one block after another. This also keeps rounding errors small on long axes.
 
-use super::isa::simd;
+use super::isa::{each, simd};
 use super::scratch::with_scratch;
 use super::threads;
 use crate::float::Float;
@@ -162,9 +162,8 @@ simd! {
     /// Combines the rows of `x` into `out`, one after another.
     fn combine_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &mut [F::T]) {
         for row in 0..rows {
-            for (o, &x) in out.iter_mut().zip(&x[row * stride..]) {
-                *o = F::combine(*o, x);
-            }
+            let x = &x[row * stride..];
+            each!(|x| out = F::combine(out, x));
         }
     }
 }
@@ -188,8 +187,8 @@ fn combine_lanes<F: Fold, const LANES: usize>(x: &[F::T]) -> F::T {
     for chunk in short {
         add(&mut lanes, chunk);
     }
-    for (l, &x) in lanes.iter_mut().zip(rest) {
-        *l = F::combine(*l, x);
+    for l in 0..rest.len() {
+        lanes[l] = F::combine(lanes[l], rest[l]);
     }
     for deep in long.chunks(DEPTH) {
         let mut part = [F::identity(); LANES];

@@ -4,7 +4,7 @@
 //! Exponentials are taken after subtracting the largest element, so that nothing overflows however large the numbers
 //! are.
 
-use super::isa::simd;
+use super::isa::{each, simd};
 use super::reduce::{Fold, Max, Sum, fold_middle, total};
 use super::scratch::with_scratch;
 use super::threads;
@@ -207,13 +207,14 @@ fn standardize_vjp_row<T: Float>(x: &[T], g: &[T], eps: f64, out: &mut [T]) {
 fn lanes<T: Float, const L: usize>(x: &[T], y: &[T], start: T, f: impl Fn(T, T) -> T, join: impl Fn(T, T) -> T) -> T {
     let mut lanes = [start; L];
     let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<L>(), y.as_chunks::<L>());
-    for (x, y) in x.iter().zip(y) {
+    let y = &y[..x.len()];
+    for i in 0..x.len() {
         for l in 0..L {
-            lanes[l] = join(lanes[l], f(x[l], y[l]));
+            lanes[l] = join(lanes[l], f(x[i][l], y[i][l]));
         }
     }
-    for (lane, (&x, &y)) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest)) {
-        *lane = join(*lane, f(x, y));
+    for l in 0..x_rest.len().min(y_rest.len()) {
+        lanes[l] = join(lanes[l], f(x_rest[l], y_rest[l]));
     }
     total(lanes, join)
 }
@@ -300,14 +301,13 @@ fn exp_total<T: Float>(x: &[T]) -> (T, T) {
 }
 
 /// [`exp_total`] of at least one element and at most `N` vectors of 8, in one call.
+#[allow(clippy::manual_memcpy, reason = "a few moves of fixed size, not calls")]
 fn exp_total_padded<T: Float, const N: usize>(x: &[T]) -> (T, T) {
     simd! {
         /// Of the first `n` elements; the others do not change the maximum.
         fn totals<T: Float>(x: &[T], n: usize, exp: &mut [T]) -> (T, T) {
             let shift = lanes::<T, 8>(x, x, Max::<T>::identity(), |x, _| x, Max::<T>::combine);
-            for (exp, &x) in exp.iter_mut().zip(x) {
-                *exp = Real::exp(x - shift);
-            }
+            each!(|x| exp = Real::exp(x - shift));
             (shift, lanes::<T, 8>(&exp[..n], &exp[..n], T::zero(), |x, _| x, |a, b| a + b))
         }
     }
@@ -321,8 +321,12 @@ fn exp_total_padded<T: Float, const N: usize>(x: &[T]) -> (T, T) {
     // Padded to whole vectors with an element of the row; -inf would not change the maximum either, but its exponential
     // underflows, which is slow. Copied vector by vector, because loading a vector from parts of two stores is slow, too.
     let mut row = [[x[0]; 8]; N];
-    row[..whole.len()].iter_mut().zip(whole).for_each(|(to, x)| *to = *x);
-    row[whole.len()] = std::array::from_fn(|l| if l < rest.len() { rest[l] } else { x[0] });
+    for i in 0..whole.len() {
+        row[i] = whole[i];
+    }
+    for l in 0..rest.len() {
+        row[whole.len()][l] = rest[l];
+    }
     let row = row[..=whole.len()].as_flattened();
     totals(row, n, &mut exp[..row.len()])
 }
@@ -338,9 +342,7 @@ simd! {
         from[..x_rest.len()].copy_from_slice(x_rest);
         let tail = if x_rest.is_empty() { 0 } else { PAD };
         for (x, out) in [(x, out), (&from[..tail], &mut to[..tail])] {
-            for (o, &x) in out.iter_mut().zip(x) {
-                *o = Real::exp(x - shift);
-            }
+            each!(|x| out = Real::exp(x - shift));
         }
         out_rest.copy_from_slice(&to[..x_rest.len()]);
     }
@@ -356,49 +358,37 @@ simd! {
 
 simd! {
     fn product_row<T: Float>(a: &[T], b: &[T], out: &mut [T]) {
-        for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
-            *o = a * b;
-        }
+        each!(|a, b| out = a * b);
     }
 }
 
 simd! {
     fn log_softmax_row<T: Float>(x: &[T], shift: T, log_total: T, out: &mut [T]) {
-        for (o, &x) in out.iter_mut().zip(x) {
-            *o = (x - shift) - log_total;
-        }
+        each!(|x| out = (x - shift) - log_total);
     }
 }
 
 simd! {
     fn standardize_row<T: Float>(x: &[T], mean: T, scale: T, out: &mut [T]) {
-        for (o, &x) in out.iter_mut().zip(x) {
-            *o = (x - mean) * scale;
-        }
+        each!(|x| out = (x - mean) * scale);
     }
 }
 
 simd! {
     fn layer_norm_row<T: Float>(x: &[T], mean: T, scale: T, w: &[T], b: &[T], out: &mut [T]) {
-        for (((o, &x), &w), &b) in out.iter_mut().zip(x).zip(w).zip(b) {
-            *o = (x - mean) * scale * w + b;
-        }
+        each!(|x, w, b| out = (x - mean) * scale * w + b);
     }
 }
 
 simd! {
     pub(super) fn softmax_vjp_row<T: Float>(y: &[T], g: &[T], mean: T, out: &mut [T]) {
-        for ((o, &y), &g) in out.iter_mut().zip(y).zip(g) {
-            *o = y * (g - mean);
-        }
+        each!(|y, g| out = y * (g - mean));
     }
 }
 
 simd! {
     fn log_softmax_vjp_row<T: Float>(y: &[T], g: &[T], total: T, out: &mut [T]) {
-        for ((o, &y), &g) in out.iter_mut().zip(y).zip(g) {
-            *o = g - Real::exp(y) * total;
-        }
+        each!(|y, g| out = g - Real::exp(y) * total);
     }
 }
 
@@ -406,19 +396,19 @@ simd! {
     /// `scale ((g - along_one) - y along_y)`, where `y = (x - mean) scale`
     fn subtract_means<T: Float>(x: &[T], g: &[T], means: [T; 4], out: &mut [T]) {
         let [mean, scale, along_one, along_y] = means;
-        for ((o, &x), &g) in out.iter_mut().zip(x).zip(g) {
-            *o = scale * ((g - along_one) - (x - mean) * scale * along_y);
-        }
+        each!(|x, g| out = scale * ((g - along_one) - (x - mean) * scale * along_y));
     }
 }
 
 simd! {
     /// Adds `y g` and `g` of one row to the sums, where `y = (x - mean) scale`.
     fn layer_norm_sums_row<T: Float>(x: &[T], g: &[T], mean: T, scale: T, sums: &mut [T]) {
-        let (w, b) = sums.split_at_mut(x.len());
-        for (((w, b), &x), &g) in w.iter_mut().zip(b).zip(x).zip(g) {
-            *w += (x - mean) * scale * g;
-            *b += g;
+        let n = x.len();
+        let ((w, b), g) = (sums.split_at_mut(n), &g[..n]);
+        let b = &mut b[..n];
+        for i in 0..n {
+            w[i] += (x[i] - mean) * scale * g[i];
+            b[i] += g[i];
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Scans along the middle axis of a row-major `[outer, n, inner]` array. Memory is traversed in order, whatever the
 //! axis: neighboring columns are processed together.
 
-use super::isa::simd;
+use super::isa::{each, simd};
 use super::scratch::with_scratch;
 use super::threads;
 use crate::float::{Element, Float, Real};
@@ -100,11 +100,10 @@ simd! {
     fn log_sums<T: Float>(x: &[T], states: &mut [f64], out: &mut [T]) {
         states.fill(f64::NEG_INFINITY);
         let inner = states.len();
-        for (out, x) in out.chunks_mut(inner).zip(x.chunks(inner)) {
-            for ((o, y), &x) in out.iter_mut().zip(states.iter_mut()).zip(x) {
-                *y = log_add_exp(*y, x.f64());
-                *o = T::of(*y);
-            }
+        for row in 0..out.len() / inner {
+            let (x, out) = (&x[row * inner..][..inner], &mut out[row * inner..][..inner]);
+            each!(|x| states = log_add_exp(states, x.f64()));
+            each!(|states| out = T::of(states));
         }
     }
 }

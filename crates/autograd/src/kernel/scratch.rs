@@ -21,14 +21,16 @@ pub fn with_scratch<T: Float, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R
 
 thread_local!(static PIECES: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) });
 
+#[inline]
 fn take(needed: usize) -> Vec<Line> {
-    let mut lines = PIECES.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let mut lines = PIECES.with_borrow_mut(|pieces| pieces.pop()).unwrap_or_default();
     if lines.len() < needed {
         lines.resize(needed, Line([0; 64]));
     }
     lines
 }
 
+#[inline]
 fn give(lines: Vec<Line>) {
     PIECES.with_borrow_mut(|pieces| pieces.push(lines));
 }

@@ -168,9 +168,12 @@ fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
         f: &F,
     ) {
         let n = p.len();
-        let (g, mut state) = (&g[..n], first(state, n));
+        let g = &g[..n];
+        for array in state.iter_mut() {
+            *array = &mut std::mem::take(array)[..n];
+        }
         for i in 0..n {
-            f(&mut p[i], at(&mut state, i), g[i]);
+            f(&mut p[i], at(state, i), g[i]);
         }
     }
     #[cfg(target_arch = "x86_64")]
@@ -194,16 +197,17 @@ fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
     body(p, state, g, f);
 }
 
-/// The first `n` elements of each array.
-#[inline(always)]
-fn first<'s, T, const N: usize>(state: &'s mut [&mut [T]; N], n: usize) -> [&'s mut [T]; N] {
-    state.each_mut().map(|s| &mut s[..n])
-}
-
-/// The element of each array at an index.
+/// The element of each array at an index. (`each_mut` and `map` would do, but are functions of their own in another part of
+/// the crate where parts are not optimized together, one call per element.)
 #[inline(always)]
 fn at<'s, T, const N: usize>(state: &'s mut [&mut [T]; N], i: usize) -> [&'s mut T; N] {
-    state.each_mut().map(|s| &mut s[i])
+    let mut elements = [std::ptr::null_mut::<T>(); N];
+    for k in 0..N {
+        elements[k] = &mut state[k][i];
+    }
+    // SAFETY: an array of pointers has the layout of an array of references. Each pointer is to an element, in an array of
+    // its own, which is borrowed as long as the result.
+    unsafe { std::mem::transmute_copy::<[*mut T; N], [&'s mut T; N]>(&elements) }
 }
 
 #[cfg(test)]

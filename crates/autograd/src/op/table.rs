@@ -100,12 +100,14 @@ macro_rules! unary {
         simd! {
             /// `out = f(x)` over a block; false if the row has no loop.
             pub(crate) fn unary_loop<T: Float>(op: Unary, xs: &[T], out: &mut [T]) -> bool {
+                let n = out.len();
+                let xs = &xs[..n];
                 match op {
                     $($(Unary::$Op => {
                         mark!($loop);
-                        for (o, &x) in out.iter_mut().zip(xs) {
-                            let $x = E(x);
-                            *o = $f.0;
+                        for i in 0..n {
+                            let $x = E(xs[i]);
+                            out[i] = $f.0;
                         }
                         true
                     })?)*
@@ -117,13 +119,15 @@ macro_rules! unary {
         simd! {
             /// `out = rule(x, y, g)` over a block; false if the row has no loop.
             pub(crate) fn unary_rule_loop<T: Float>(op: Unary, xs: &[T], ys: &[T], gs: &[T], out: &mut [T]) -> bool {
+                let n = out.len();
+                let (xs, ys, gs) = (&xs[..n], &ys[..n], &gs[..n]);
                 match op {
                     $($($(Unary::$Op => {
                         mark!($both);
-                        for (((o, &x), &y), &g) in out.iter_mut().zip(xs).zip(ys).zip(gs) {
+                        for i in 0..n {
                             #[allow(unused_variables, reason = "no row reads all")]
-                            let ($x, $y, $g) = (E(x), E(y), E(g));
-                            *o = $d.0;
+                            let ($x, $y, $g) = (E(xs[i]), E(ys[i]), E(gs[i]));
+                            out[i] = $d.0;
                         }
                         true
                     })?)?)*
@@ -255,19 +259,21 @@ macro_rules! binary {
         simd! {
             /// `out = f(a, b)` over a block; false if the row has no loop.
             pub(crate) fn binary_loop<T: Float>(op: Binary, xs: &[T], zs: &[T], out: &mut [T]) -> bool {
+                let n = out.len();
+                let (xs, zs) = (&xs[..n], &zs[..n]);
                 match op {
                     $($(Binary::$Op => {
                         mark!($loop);
-                        for ((o, &a), &b) in out.iter_mut().zip(xs).zip(zs) {
-                            let ($a, $b) = (E(a), E(b));
-                            *o = $f.0;
+                        for i in 0..n {
+                            let ($a, $b) = (E(xs[i]), E(zs[i]));
+                            out[i] = $f.0;
                         }
                         true
                     })?)*
                     $(Binary::$Mask => {
-                        for ((o, &a), &b) in out.iter_mut().zip(xs).zip(zs) {
-                            let ($a, $b) = (E(a), E(b));
-                            *o = $m.0;
+                        for i in 0..n {
+                            let ($a, $b) = (E(xs[i]), E(zs[i]));
+                            out[i] = $m.0;
                         }
                         true
                     })*
@@ -279,19 +285,20 @@ macro_rules! binary {
         simd! {
             /// `out = rule(a, b, y, g)` for one operand, over a block; false if the row has no loop.
             pub(crate) fn binary_rule_loop<T: Float>(op: Binary, side: Side, xs: &[T], zs: &[T], ys: &[T], gs: &[T], out: &mut [T]) -> bool {
-                let rows = out.iter_mut().zip(xs).zip(zs).zip(ys).zip(gs);
+                let n = out.len();
+                let (xs, zs, ys, gs) = (&xs[..n], &zs[..n], &ys[..n], &gs[..n]);
                 match (op, side) {
                     $($($(
-                        (Binary::$Op, Side::A) => for ((((o, &a), &b), &y), &g) in rows {
+                        (Binary::$Op, Side::A) => for i in 0..n {
                             mark!($both);
                             #[allow(unused_variables, reason = "no row reads all")]
-                            let ($a, $b, $y, $g) = (E(a), E(b), E(y), E(g));
-                            *o = $da.0;
+                            let ($a, $b, $y, $g) = (E(xs[i]), E(zs[i]), E(ys[i]), E(gs[i]));
+                            out[i] = $da.0;
                         },
-                        (Binary::$Op, Side::B) => for ((((o, &a), &b), &y), &g) in rows {
+                        (Binary::$Op, Side::B) => for i in 0..n {
                             #[allow(unused_variables, reason = "no row reads all")]
-                            let ($a, $b, $y, $g) = (E(a), E(b), E(y), E(g));
-                            *o = $db.0;
+                            let ($a, $b, $y, $g) = (E(xs[i]), E(zs[i]), E(ys[i]), E(gs[i]));
+                            out[i] = $db.0;
                         },
                     )?)?)*
                     _ => return false,

@@ -119,10 +119,12 @@ impl Graph {
         &self.nodes[id as usize]
     }
 
+    #[inline]
     pub(super) fn inputs(&self, id: u32) -> &[u32] {
         &self.nodes[id as usize].inputs
     }
 
+    #[inline]
     pub(super) fn shape(&self, id: u32) -> &Shape {
         self.shapes.get(self.node(id).shape)
     }
@@ -132,6 +134,7 @@ impl Graph {
     }
 
     /// Number of elements of a node.
+    #[inline]
     pub(super) fn size(&self, id: u32) -> usize {
         self.shape(id).iter().product()
     }

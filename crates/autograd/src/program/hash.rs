@@ -12,6 +12,7 @@ pub(super) type Set<K> = HashSet<K, BuildHasherDefault<Mix>>;
 pub(super) struct Mix(u64);
 
 impl Mix {
+    #[inline]
     fn add(&mut self, word: u64) {
         // An odd number near 2^64 over the golden ratio.
         self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -20,12 +21,14 @@ impl Mix {
 
 impl Hasher for Mix {
     /// Tables use the upper and the lower bits, and the lower ones of a product depend on little.
+    #[inline]
     fn finish(&self) -> u64 {
         let mut last = Mix(self.0 >> 32);
         last.add(self.0);
         last.0 ^ (last.0 >> 32)
     }
 
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
@@ -34,18 +37,22 @@ impl Hasher for Mix {
         }
     }
 
+    #[inline]
     fn write_u8(&mut self, x: u8) {
         self.add(x.into());
     }
 
+    #[inline]
     fn write_u32(&mut self, x: u32) {
         self.add(x.into());
     }
 
+    #[inline]
     fn write_u64(&mut self, x: u64) {
         self.add(x);
     }
 
+    #[inline]
     fn write_usize(&mut self, x: usize) {
         self.add(x as u64);
     }

@@ -13,7 +13,7 @@ use crate::float::Float;
 use crate::float::once;
 use crate::kernel::gemm::PartsOf;
 use crate::op::Cost;
-use crate::tensor::{Tensor, recycle};
+use crate::tensor::{Shape, Strides, Tensor, recycle};
 use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::Arc;
@@ -455,7 +455,10 @@ impl<T: Float> Room<T> {
 
     fn tensor(self, out: &Out) -> Tensor<T> {
         match self {
-            Room::Array(buffer, _) => Tensor::assemble(out.shape.clone(), out.strides.clone(), 0, buffer),
+            Room::Array(buffer, _) => {
+                let (shape, strides) = (Shape::from_slice(&out.shape), Strides::from_slice(&out.strides));
+                Tensor::assemble(shape, strides, 0, buffer)
+            }
             Room::Number([x]) => Tensor::scalar(x),
             Room::Made(x) => x,
         }

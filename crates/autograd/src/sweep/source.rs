@@ -134,7 +134,7 @@ impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
     }
     fn add_part(&self, _: u32, slot: &mut Option<Tensor<T>>, op: &Op, g: &Tensor<T>) -> bool {
         let Some(sum) = slot else { return false };
-        let shape = Shape::from(sum.shape());
+        let shape = Shape::from_slice(sum.shape());
         sum.unique_mut().map(|sum| eval::add_part(op, g, &shape, sum)).is_some()
     }
     fn ahead(&self, bars: &mut [Option<Tensor<T>>], end: u32) -> u32 {

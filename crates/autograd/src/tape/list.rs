@@ -376,7 +376,7 @@ impl<T: Float> List<T> {
 
     /// A node's shape.
     pub(crate) fn shape(&self, id: u32) -> Shape {
-        self.value(id).shape().into()
+        Shape::from_slice(self.value(id).shape())
     }
 
     /// The rule of a user's op.

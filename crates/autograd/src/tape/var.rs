@@ -67,7 +67,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!((x.shape().as_slice(), x.rank()), ([1, 3].as_slice(), 2));
     /// ```
     pub fn shape(self) -> Shape {
-        self.tape.list().value(self.id).shape().into()
+        Shape::from_slice(self.tape.list().value(self.id).shape())
     }
 
     /// Number of axes.

@@ -27,7 +27,7 @@ impl<T: Element> Tensor<T> {
             let hint = format!("it needs {needed} elements, but the data has {} elements", data.len());
             return Err(Error::Shape { op: "new", shape: shape.into(), hint });
         }
-        Ok(Self::assemble(shape.into(), row_major(shape), 0, Arc::new(data)))
+        Ok(Self::assemble(Shape::from_slice(shape), row_major(shape), 0, Arc::new(data)))
     }
 
     /// A scalar: a tensor of rank 0.
@@ -123,7 +123,7 @@ impl<T: Element> Tensor<T> {
             return Tensor::scalar(T::default());
         }
         let n = if shape.contains(&0) { 0 } else { shape.iter().product() };
-        Self::assemble(shape.into(), row_major(shape), 0, recycle::take_buffer::<T>(n))
+        Self::assemble(Shape::from_slice(shape), row_major(shape), 0, recycle::take_buffer::<T>(n))
     }
 
     /// Builds a tensor from a head and a buffer. The caller guarantees that every index is inside the buffer.

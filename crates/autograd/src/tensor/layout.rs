@@ -1,7 +1,7 @@
 //! Strides and broadcasting as pure arithmetic: shapes in, shapes and strides out. No data is accessed.
 
 use crate::error::{Error, Result};
-use crate::float::{Shape, Strides};
+use crate::float::{Few, Shape, Strides};
 use smallvec::SmallVec;
 
 /// Upper bound on the elements in memory: a process addresses at most 128 TiB, its half of a 48-bit address space.
@@ -42,30 +42,34 @@ pub(crate) fn row_major(shape: &[usize]) -> Strides {
 }
 
 /// Whether row-major order visits the memory of the array without gaps.
+#[inline]
 pub(crate) fn is_contiguous(shape: &[usize], strides: &[isize]) -> bool {
-    let mut expected = 1;
-    shape.contains(&0)
-        || shape.iter().zip(strides).rev().all(|(&d, &s)| {
-            let fits = d == 1 || s == expected;
-            expected *= d as isize;
-            fits
-        })
+    let (mut expected, mut fits) = (1, true);
+    for axis in (0..shape.len()).rev() {
+        fits &= shape[axis] == 1 || strides[axis] == expected;
+        // Next to an empty axis the product may overflow.
+        expected = expected.wrapping_mul(shape[axis] as isize);
+    }
+    fits || shape.contains(&0)
 }
 
 /// NumPy's rule: align the shapes at the last axis; sizes must be equal, or one of them 1.
 pub(crate) fn broadcast(op: &'static str, a: &[usize], b: &[usize]) -> Result<Shape> {
     let rank = a.len().max(b.len());
-    (0..rank)
-        .map(|i| match (size_at(a, rank, i), size_at(b, rank, i)) {
-            (x, y) if x == y => Ok(x),
-            (1, y) => Ok(y),
-            (x, 1) => Ok(x),
-            _ => Err(Error::Broadcast { op, a: a.into(), b: b.into() }),
-        })
-        .collect()
+    let mut shape: Shape = SmallVec::from_elem(1, rank);
+    for (i, size) in shape.iter_mut().enumerate() {
+        *size = match (size_at(a, rank, i), size_at(b, rank, i)) {
+            (x, y) if x == y => x,
+            (1, y) => y,
+            (x, 1) => x,
+            _ => return Err(Error::Broadcast { op, a: a.into(), b: b.into() }),
+        };
+    }
+    Ok(shape)
 }
 
 /// The size of axis `i` of `shape` after prepending ones up to rank `rank`.
+#[inline]
 fn size_at(shape: &[usize], rank: usize, i: usize) -> usize {
     (i + shape.len()).checked_sub(rank).map_or(1, |k| shape[k])
 }
@@ -75,7 +79,7 @@ pub(crate) fn broadcast_strides(from: &[usize], strides: &[isize], to: &[usize])
     let missing = to.len() - from.len();
     (0..to.len())
         .map(|i| if i < missing || (from[i - missing] == 1 && to[i] != 1) { 0 } else { strides[i - missing] })
-        .collect()
+        .few()
 }
 
 /// Strides of the same elements in another shape, if that needs no copy.
@@ -230,6 +234,7 @@ pub(crate) struct Odometer<'a, const N: usize> {
 
 impl<'a, const N: usize> Odometer<'a, N> {
     /// Starts at the first index, with the arrays at offsets `start`.
+    #[inline]
     pub(crate) fn new(shape: &'a [usize], strides: [&'a [isize]; N], start: [isize; N]) -> Self {
         Odometer { shape, strides, index: SmallVec::from_elem(0, shape.len()), offsets: start }
     }
@@ -247,21 +252,26 @@ impl<'a, const N: usize> Odometer<'a, N> {
     }
 
     /// The offsets in the arrays at the current index.
+    #[inline]
     pub(crate) fn offsets(&self) -> [isize; N] {
         self.offsets
     }
 
     /// Moves to the next index; after the last one it wraps around to the first.
+    #[inline]
     pub(crate) fn advance(&mut self) {
+        let index = self.index.as_mut_slice();
         for axis in (0..self.shape.len()).rev() {
-            self.index[axis] += 1;
-            let carry = self.index[axis] == self.shape[axis];
+            index[axis] += 1;
+            let carry = index[axis] == self.shape[axis];
             let steps = if carry { 1 - self.shape[axis] as isize } else { 1 };
-            (0..N).for_each(|k| self.offsets[k] += self.strides[k][axis] * steps);
+            for k in 0..N {
+                self.offsets[k] += self.strides[k][axis] * steps;
+            }
             if !carry {
                 return;
             }
-            self.index[axis] = 0;
+            index[axis] = 0;
         }
     }
 }

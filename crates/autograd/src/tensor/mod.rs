@@ -92,7 +92,7 @@ impl<T: Element> Tensor<T> {
     pub(crate) fn is_like(&self, other: &Tensor<T>) -> bool {
         match (&self.0, &other.0) {
             (Repr::Scalar(_), Repr::Scalar(_)) => true,
-            (Repr::Array(a), Repr::Array(b)) => a.get().shape == b.get().shape,
+            (Repr::Array(a), Repr::Array(b)) => a.get().shape.as_slice() == b.get().shape.as_slice(),
             _ => false,
         }
     }
@@ -291,11 +291,21 @@ impl<T: Element> Tensor<T> {
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
         let (data, start) = self.raw();
-        let mut at = layout::Odometer::new(self.shape(), [self.strides()], [start as isize]);
+        // Runs along the last axis, or a single one.
+        let (outer, strides, run, step) = match (self.shape().split_last(), self.strides().split_last()) {
+            (Some((&run, outer)), Some((&step, strides))) if self.as_slice().is_none() => (outer, strides, run, step),
+            _ => (&[][..], &[][..], self.len(), 1),
+        };
+        let mut runs = layout::Odometer::new(outer, [strides], [start as isize]);
+        let (mut next, mut left) = (0, 0);
         (0..self.len()).map(move |_| {
-            let [offset] = at.offsets();
-            at.advance();
-            data[offset as usize]
+            if left == 0 {
+                ([next], left) = (runs.offsets(), run);
+                runs.advance();
+            }
+            let x = data[next as usize];
+            (next, left) = (next + step, left - 1);
+            x
         })
     }
 

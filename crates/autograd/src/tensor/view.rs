@@ -63,8 +63,8 @@ impl<T: Element> Tensor<T> {
             return self.clone();
         }
         match reshape_strides(self.shape(), self.strides(), shape) {
-            Some(strides) => self.view(shape.into(), strides, 0),
-            None => self.deep_copy().view(shape.into(), row_major(shape), 0),
+            Some(strides) => self.view(Shape::from_slice(shape), strides, 0),
+            None => self.deep_copy().view(Shape::from_slice(shape), row_major(shape), 0),
         }
     }
 
@@ -73,20 +73,20 @@ impl<T: Element> Tensor<T> {
         if shape == self.shape() {
             return self.clone();
         }
-        self.view(shape.into(), broadcast_strides(self.shape(), self.strides(), shape), 0)
+        self.view(Shape::from_slice(shape), broadcast_strides(self.shape(), self.strides(), shape), 0)
     }
 
     /// Permutes the axes: axis `i` of the result is axis `order[i]` of this tensor.
     pub(crate) fn permuted(&self, order: &[usize]) -> Tensor<T> {
-        let shape = order.iter().map(|&i| self.shape()[i]).collect();
-        let strides = order.iter().map(|&i| self.strides()[i]).collect();
+        let shape = order.iter().map(|&i| self.shape()[i]).few();
+        let strides = order.iter().map(|&i| self.strides()[i]).few();
         self.view(shape, strides, 0)
     }
 
     /// A slice of each axis.
     pub(crate) fn spans(&self, spans: &[Span]) -> Tensor<T> {
         let shape: Shape = spans.iter().map(|s| s.len).few();
-        let strides = spans.iter().zip(self.strides()).map(|(s, &stride)| s.stride(stride)).collect();
+        let strides = spans.iter().zip(self.strides()).map(|(s, &stride)| s.stride(stride)).few();
         let offset = || spans.iter().zip(self.strides()).map(|(s, &stride)| s.start as isize * stride).sum();
         // The start of an empty result may lie past the end of the buffer. Nothing is read, so use 0.
         let offset = if shape.contains(&0) { 0 } else { offset() };

@@ -39,7 +39,11 @@ impl Axis {
 
     /// The number of phases that the taps read.
     pub(super) fn phases(&self) -> usize {
-        (0..self.kernel.min(self.stride)).map(|k| self.tap(k).0 + 1).max().unwrap_or(1)
+        let mut phases = 1;
+        for k in 0..self.kernel.min(self.stride) {
+            phases = phases.max(self.tap(k).0 + 1);
+        }
+        phases
     }
 
     /// The distance from the first tap to the last within a phase.
@@ -101,6 +105,13 @@ impl Sizes {
         self.axes.iter().all(|a| a.kernel == 1 && a.stride == 1 && a.padding == 0)
     }
 
+    /// A number of each axis.
+    #[inline]
+    fn every(&self, f: impl Fn(&Axis) -> usize) -> [usize; 3] {
+        let [d, h, w] = &self.axes;
+        [f(d), f(h), f(w)]
+    }
+
     /// The index of a position of a phase in the line of rows.
     pub(super) fn place(&self, [i, j, k]: [usize; 3]) -> usize {
         let [_, h, w] = &self.axes;
@@ -109,28 +120,28 @@ impl Sizes {
 
     /// Elements of one phase of one channel.
     pub(super) fn plane(&self) -> usize {
-        self.axes.iter().map(|a| a.pitch()).product()
+        self.every(Axis::pitch).iter().product()
     }
 
     /// The number of phases of one channel.
     pub(super) fn phases(&self) -> usize {
-        self.axes.iter().map(|a| a.phases()).product()
+        self.every(Axis::phases).iter().product()
     }
 
     /// All phases, last axis fastest.
     pub(super) fn each_phase(&self) -> impl Iterator<Item = [usize; 3]> {
-        let [d, h, w] = self.axes.each_ref().map(|a| a.phases());
+        let [d, h, w] = self.every(Axis::phases);
         (0..d * h * w).map(move |i| [i / (h * w), i / w % h, i % w])
     }
 
     /// The distance from the first tap to the last in the line.
     pub(super) fn reach(&self) -> usize {
-        self.place(self.axes.each_ref().map(|a| a.reach()))
+        self.place(self.every(Axis::reach))
     }
 
     /// The length of the line from the first output position to the last, rounded up to whole lanes.
     pub(super) fn line<T: Float>(&self) -> usize {
-        (self.place(self.axes.each_ref().map(|a| a.output - 1)) + 1).next_multiple_of(lanes::<T>())
+        (self.place(self.every(|a| a.output - 1)) + 1).next_multiple_of(lanes::<T>())
     }
 
     /// Calls `f` with the phase and shift of each tap of one channel.
@@ -147,7 +158,7 @@ impl Sizes {
     /// All taps of an output channel: the index of the weight, and the shift in images laid out by
     /// [`spread_input`](Self::spread_input).
     pub(super) fn all_taps(&self) -> Tensor<i64> {
-        let [_, h, w] = self.axes.each_ref().map(|a| a.phases());
+        let [_, h, w] = self.every(Axis::phases);
         Tensor::build(&[self.taps(), 2], |taps| {
             let mut taps = taps.as_chunks_mut().0.iter_mut().enumerate();
             for channel in 0..self.channels[0] {
@@ -163,7 +174,7 @@ impl Sizes {
     /// Elements of one group of an image laid out in phases, including the padding and what a line may read beyond the
     /// last plane.
     pub(super) fn spread<T: Float>(&self) -> usize {
-        let shared = self.place(self.axes.each_ref().map(|a| a.shared()));
+        let shared = self.place(self.every(Axis::shared));
         self.channels[0] * self.phases() * self.plane() + shared + lanes::<T>()
     }
 

@@ -1,7 +1,7 @@
 //! The rows that an image and a line have in common, and copies of them from one to the other.
 
 use crate::float::Float;
-use crate::kernel::isa::simd;
+use crate::kernel::isa::{each, simd};
 
 /// Rows that are stored both in an image and in a line.
 #[derive(Clone, Copy)]
@@ -56,16 +56,20 @@ const PIECE: usize = 16;
 simd! {
     /// Copies every `step`-th of some elements, `width` in all, of each of `rows` rows.
     fn pick_rows<T: Float>(from: &[T], pitch: usize, step: usize, to: &mut [T], to_pitch: usize, rows: usize, width: usize) {
-        for (from, to) in from.chunks(pitch).zip(to.chunks_mut(to_pitch)).take(rows) {
-            let to = &mut to[..width];
+        for row in 0..rows {
+            let (from, to) = (&from[row * pitch..], &mut to[row * to_pitch..][..width]);
+            let from = &from[..pitch.min(from.len())];
             // Pieces of fixed size become vector code, which a loop over rows this short does not.
-            let (mut done, pieces) = (0, if step == 2 { from.as_chunks::<PIECE>().0 } else { &[] });
-            for (to, from) in to.as_chunks_mut::<{ PIECE / 2 }>().0.iter_mut().zip(pieces) {
-                *to = std::array::from_fn(|i| from[2 * i]);
-                done += to.len();
+            let pieces = if step == 2 { from.as_chunks::<PIECE>().0.len().min(width / (PIECE / 2)) } else { 0 };
+            for piece in 0..pieces {
+                let (from, to) = (&from[piece * PIECE..][..PIECE], &mut to[piece * (PIECE / 2)..][..PIECE / 2]);
+                for i in 0..PIECE / 2 {
+                    to[i] = from[2 * i];
+                }
             }
-            let rest = from.iter().step_by(step).skip(done);
-            to[done..].iter_mut().zip(rest).for_each(|(to, &x)| *to = x);
+            for i in pieces * (PIECE / 2)..width {
+                to[i] = from[i * step];
+            }
         }
     }
 }
@@ -74,37 +78,25 @@ simd! {
     /// Copies `width` elements of each of `rows` rows. Most rows are too short to justify a call to a copy function:
     /// two moves of fixed size, one from either end, suffice.
     fn copy_rows<T: Float>(from: &[T], pitch: usize, to: &mut [T], to_pitch: usize, rows: usize, width: usize) {
-        let pairs = from.chunks(pitch).zip(to.chunks_mut(to_pitch)).take(rows);
-        let pairs = pairs.map(|(from, to)| (&from[..width], &mut to[..width]));
-        match width {
-            0..4 => {
-                for (from, to) in pairs {
-                    for (to, &x) in to.iter_mut().zip(from) {
-                        *to = x;
-                    }
-                }
-            }
-            4..8 => copy_each::<T, 4>(pairs),
-            8..16 => copy_each::<T, 8>(pairs),
-            16..=32 => copy_each::<T, 16>(pairs),
-            _ => {
-                for (from, to) in pairs {
-                    to.copy_from_slice(from);
-                }
+        for row in 0..rows {
+            let (from, to) = (&from[row * pitch..][..width], &mut to[row * to_pitch..][..width]);
+            match width {
+                0..4 => each!(|from| to = from),
+                4..8 => copy_ends::<T, 4>(from, to),
+                8..16 => copy_ends::<T, 8>(from, to),
+                16..=32 => copy_ends::<T, 16>(from, to),
+                _ => to.copy_from_slice(from),
             }
         }
     }
 }
 
-/// Copies between `N` and `2 N` elements of each row.
+/// Copies between `N` and `2 N` elements.
 #[inline(always)]
-fn copy_each<'a, T: Float, const N: usize>(pairs: impl Iterator<Item = (&'a [T], &'a mut [T])>) {
-    for (from, to) in pairs {
-        if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
-            let (first, last) = (*first, *last);
-            let end = to.len() - N;
-            to[..N].copy_from_slice(&first);
-            to[end..].copy_from_slice(&last);
-        }
+fn copy_ends<T: Float, const N: usize>(from: &[T], to: &mut [T]) {
+    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+        let (first, last) = (*first, *last);
+        *to.first_chunk_mut().expect("as long") = first;
+        *to.last_chunk_mut().expect("as long") = last;
     }
 }

@@ -10,6 +10,7 @@
 
 use super::element::Element;
 use super::view::{View, ViewMut};
+use crate::kernel::isa::each;
 
 /// Parallel chains per dot product.
 const LANES: usize = 32;
@@ -123,9 +124,8 @@ pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: Vie
                 };
                 (a.start.add(p * a.col).read(), values)
             };
-            for (sum, &value) in sums[p % LANES][..width].iter_mut().zip(values) {
-                *sum = x.fused::<HARDWARE>(value, *sum);
-            }
+            let sums = &mut sums[p % LANES][..width];
+            each!(|values| sums = x.fused::<HARDWARE>(values, sums));
         }
         // Add the zeros that `along` pads with: they turn a sum of -0 into 0.
         for lane in sums[k % LANES..].iter_mut() {
@@ -162,9 +162,8 @@ fn total_rows<T: Element>(lanes: &mut [[T; WIDTH]; LANES], width: usize) {
     for [from, to, step] in [[0, 8, 8], [16, 24, 8], [0, 8, 16], [0, 4, 4], [0, 1, 1], [2, 3, 1], [0, 1, 2]] {
         for l in from..to {
             let (sum, other) = lanes.split_at_mut(l + step);
-            for (sum, &other) in sum[l][..width].iter_mut().zip(&other[0]) {
-                *sum += other;
-            }
+            let (sum, other) = (&mut sum[l][..width], &other[0]);
+            each!(|other| sum = sum + other);
         }
     }
 }

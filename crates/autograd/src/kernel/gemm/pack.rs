@@ -45,8 +45,8 @@ pub(super) unsafe fn transpose<T: Element>(from: View<T>, c: ViewMut<T>, keep: O
     unsafe {
         for j in (0..whole_cols).step_by(SIDE) {
             for i in (0..whole_rows).step_by(SIDE) {
-                for (k, mut line) in T::transposed(start.add(i * row + j), row).into_iter().enumerate() {
-                    let to = c.sub(j + k, i).start.cast::<[T; SIDE]>();
+                for (k, line) in T::transposed(start.add(i * row + j), row).iter().enumerate() {
+                    let (mut line, to) = (*line, c.sub(j + k, i).start.cast::<[T; SIDE]>());
                     if let Some(keep) = keep {
                         let before = to.read();
                         for l in 0..SIDE {

@@ -30,6 +30,7 @@ impl<'a, T> Mat<'a, T> {
     /// # Panics
     ///
     /// If a stride is negative or an element is outside `data`.
+    #[inline]
     pub fn new(data: &'a [T], rows: usize, cols: usize, row_stride: isize, col_stride: isize) -> Self {
         let strides = usize::try_from(row_stride).ok().zip(usize::try_from(col_stride).ok());
         let (row_stride, col_stride) = strides.expect("Mat: the strides must not be negative");
@@ -50,21 +51,25 @@ impl<'a, T> Mat<'a, T> {
     /// # Panics
     ///
     /// If `data` has fewer than `rows * cols` elements.
+    #[inline]
     pub fn row_major(data: &'a [T], rows: usize, cols: usize) -> Self {
         Self::new(data, rows, cols, cols as isize, 1)
     }
 
     /// The transpose: the same elements, with rows and columns swapped.
+    #[inline]
     pub fn t(self) -> Self {
         Mat { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
     /// The number of rows.
+    #[inline]
     pub fn rows(self) -> usize {
         self.rows
     }
 
     /// The number of columns.
+    #[inline]
     pub fn cols(self) -> usize {
         self.cols
     }
@@ -74,6 +79,7 @@ impl<'a, T> Mat<'a, T> {
     /// # Panics
     ///
     /// If the matrix does not have them.
+    #[inline]
     pub fn range(self, from: usize, count: usize) -> Self {
         assert!(from <= self.rows && count <= self.rows - from, "Mat: there are {} rows", self.rows);
         Mat { data: self.data.get(from * self.row_stride..).unwrap_or_default(), rows: count, ..self }
@@ -100,11 +106,13 @@ impl<'a, T> Mat<'a, T> {
     }
 
     /// Some of the columns.
+    #[inline]
     pub(super) fn columns(self, range: Range<usize>) -> Self {
         let from = self.data.get(range.start * self.col_stride..).unwrap_or_default();
         Mat { data: from, cols: range.len(), ..self }
     }
 
+    #[inline]
     pub(super) fn view(self) -> View<T> {
         let Mat { data, rows, cols, row_stride, col_stride } = self;
         View { start: data.as_ptr(), rows, cols, row: row_stride, col: col_stride }
@@ -132,6 +140,7 @@ impl<T> Copy for View<T> {}
 unsafe impl<T: Sync> Sync for View<T> {}
 
 impl<T> View<T> {
+    #[inline]
     pub fn t(self) -> Self {
         View { start: self.start, rows: self.cols, cols: self.rows, row: self.col, col: self.row }
     }
@@ -167,6 +176,7 @@ impl<T> Copy for ViewMut<T> {}
 unsafe impl<T: Send> Sync for ViewMut<T> {}
 
 impl<T> ViewMut<T> {
+    #[inline]
     pub fn new(data: &mut [T], row: usize) -> Self {
         ViewMut { start: data.as_mut_ptr(), row }
     }

@@ -93,10 +93,7 @@ impl<T: Float> Frame<'_, '_, '_, T> {
 
     #[inline(always)]
     fn compute(&self, i: &BlockInstruction, to: &mut [T]) {
-        let mut x: [&[T]; 3] = [&[]; 3];
-        for (x, &address) in x.iter_mut().zip(&i.from) {
-            *x = self.read(address);
-        }
+        let x = [self.read(i.from[0]), self.read(i.from[1]), self.read(i.from[2])];
         match i.op {
             BlockOp::Chain(f) => chain::run(f, x[0], factor(i.from[1], x[1]), factor(i.from[2], x[2]), to),
             op => compute(op, x, to),

@@ -2,7 +2,7 @@
 //! register. Each is rounded like the op that it replaces: none becomes a fused multiply-add.
 
 use crate::float::Float;
-use crate::kernel::isa::simd;
+use crate::kernel::isa::{each, simd};
 
 /// The first function of a chain: of `a` and `b`, which gives p.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -125,14 +125,10 @@ fn finish<T: Float>(then: Then, a: &[T], b: Factor<T>, c: Factor<T>, out: &mut [
 fn two<T: Float>(a: &[T], b: Factor<T>, out: &mut [T], f: impl Fn(T, T) -> T) {
     match b {
         Factor::Each(b) => {
-            for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                *o = f(a, b);
-            }
+            each!(|a, b| out = f(a, b));
         }
         Factor::One(b) => {
-            for (o, &a) in out.iter_mut().zip(a) {
-                *o = f(a, b);
-            }
+            each!(|a| out = f(a, b));
         }
     }
 }
@@ -143,9 +139,7 @@ fn three<T: Float>(a: &[T], b: Factor<T>, c: Factor<T>, out: &mut [T], f: impl F
         (b, Factor::One(c)) => two(a, b, out, |a, b| f(a, b, c)),
         (Factor::One(b), Factor::Each(c)) => two(a, Factor::Each(c), out, |a, c| f(a, b, c)),
         (Factor::Each(b), Factor::Each(c)) => {
-            for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-                *o = f(a, b, c);
-            }
+            each!(|a, b, c| out = f(a, b, c));
         }
     }
 }
@@ -157,14 +151,10 @@ simd! {
         fn each<T: Float>(to: &mut [T], b: Factor<T>, x: &[T], f: impl Fn(T, T, T) -> T) {
             match b {
                 Factor::Each(b) => {
-                    for ((o, &b), &x) in to.iter_mut().zip(b).zip(x) {
-                        *o = f(*o, b, x);
-                    }
+                    each!(|b, x| to = f(to, b, x));
                 }
                 Factor::One(b) => {
-                    for (o, &x) in to.iter_mut().zip(x) {
-                        *o = f(*o, b, x);
-                    }
+                    each!(|x| to = f(to, b, x));
                 }
             }
         }

@@ -169,8 +169,8 @@ impl<'r, T: Float> Running<'r, T> {
             out.push(&mut passing[..len]);
         }
         self.span(at + first, len, &mut out, registers, streams);
-        for (fold, partial) in self.fused.folds.iter().zip(partial) {
-            let inner = fold.sizes[2];
+        for (i, fold) in self.fused.folds.iter().enumerate() {
+            let (inner, partial) = (fold.sizes[2], &mut *partial[i]);
             let value = &out[fold.value as usize];
             reduce::fold_rows::<reduce::Sum<T>>(value, inner, len / inner, &mut partial[k * inner..][..inner]);
         }
@@ -244,8 +244,8 @@ impl<'r, T: Float> Running<'r, T> {
         let Fused { reads, parted, .. } = self.fused;
         let mut inside: SmallVec<[&[T]; 8]> = SmallVec::new();
         parted.iter().for_each(|_| inside.push(&[]));
-        for (read, operand) in reads.iter().zip(self.operands) {
-            match (read, operand) {
+        for (i, read) in reads.iter().enumerate() {
+            match (read, &self.operands[i]) {
                 (Read::Gathered(r), Operand::Strided(s)) => s.read(at, &mut registers[*r as usize][..len]),
                 (Read::Part(k, part, around), operand) => {
                     let k = *k as usize;

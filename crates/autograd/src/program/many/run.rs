@@ -3,7 +3,7 @@
 use super::Given;
 use super::lower::{Action, Line, Lowered, lower};
 use crate::float::{Few, Float};
-use crate::kernel::isa::simd;
+use crate::kernel::isa::{each, simd};
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::{reduce, threads};
 use crate::op::{Binary, Unary};
@@ -111,14 +111,15 @@ simd! {
     /// Runs all instructions for `width` points.
     fn run_lines<T: Float>(lines: &[Line], width: usize, values: &mut [T]) {
         for Line { action, len, at } in lines {
-            let [a, b, c, to] = at.map(|at| at as usize * width);
+            let place = |k: usize| at[k] as usize * width;
+            let (from, to) = ([place(0), place(1), place(2)], place(3));
             match action {
                 Action::Apply(op) => {
                     let len = len * width;
                     let (before, rest) = values.split_at_mut(to);
                     let (out, behind) = rest.split_at_mut(len);
                     let operand = |at: usize| if at < to { &before[at..][..len] } else { &behind[at - to - len..][..len] };
-                    apply(*op, [a, b, c], &operand, out);
+                    apply(*op, from, &operand, out);
                 }
                 Action::Move(from) => {
                     for (k, &from) in from.iter().enumerate() {
@@ -126,7 +127,7 @@ simd! {
                         values.copy_within(from..from + width, to + k * width);
                     }
                 }
-                Action::Sum(sizes) => sums(*sizes, width, a, to, values),
+                Action::Sum(sizes) => sums(*sizes, width, from[0], to, values),
             }
         }
     }
@@ -135,25 +136,16 @@ simd! {
 /// `out = op(a, b, c)`. The most common functions are loops here, without a call.
 #[inline(always)]
 fn apply<'v, T: Float>(op: BlockOp, [a, b, c]: [usize; 3], operand: &impl Fn(usize) -> &'v [T], out: &mut [T]) {
-    macro_rules! each {
-        (|$x:ident| $f:expr) => {
-            out.iter_mut().zip(operand(a)).for_each(|(y, &$x)| *y = $f)
-        };
-        (|$x:ident, $z:ident| $f:expr) => {
-            out.iter_mut().zip(operand(a)).zip(operand(b)).for_each(|((y, &$x), &$z)| *y = $f)
-        };
-    }
+    // Operands that the function does not have are empty.
+    let of = |k: usize, at: usize| if k < op.arity() { operand(at) } else { &[] };
+    let (x, y, z) = (of(0, a), of(1, b), of(2, c));
     match op {
-        BlockOp::Binary(Binary::Add) => each!(|x, z| x + z),
-        BlockOp::Binary(Binary::Sub) => each!(|x, z| x - z),
-        BlockOp::Binary(Binary::Mul) => each!(|x, z| x * z),
-        BlockOp::Binary(Binary::Div) => each!(|x, z| x / z),
-        BlockOp::Unary(Unary::Neg) => each!(|x| -x),
-        other => {
-            // Operands that the function does not have are empty.
-            let of = |k: usize, at: usize| if k < other.arity() { operand(at) } else { &[] };
-            compute(other, [of(0, a), of(1, b), of(2, c)], out);
-        }
+        BlockOp::Binary(Binary::Add) => each!(|x, y| out = x + y),
+        BlockOp::Binary(Binary::Sub) => each!(|x, y| out = x - y),
+        BlockOp::Binary(Binary::Mul) => each!(|x, y| out = x * y),
+        BlockOp::Binary(Binary::Div) => each!(|x, y| out = x / y),
+        BlockOp::Unary(Unary::Neg) => each!(|x| out = -x),
+        other => compute(other, [x, y, z], out),
     }
 }
 

@@ -174,7 +174,9 @@ fn run_turns<T: Float, const ROWS: bool>(lines: &mut [LoopInstruction], turns: u
 
 #[inline(always)]
 fn advance(at: &mut Positions, step: &Positions) {
-    at.iter_mut().zip(step).for_each(|(at, step)| *at = at.wrapping_add(*step));
+    for k in 0..at.len() {
+        at[k] = at[k].wrapping_add(step[k]);
+    }
 }
 
 /// An elementwise function of rows. Rows are padded to a multiple of [`LANES`] elements; the padding never affects a
@@ -194,7 +196,7 @@ fn compute_row<T: Float>(op: BlockOp, len: usize, [a, b, c, to]: [usize; 4], val
                     y[i] = $f;
                     i += 1;
                 }
-                values[to + first..][..LANES].copy_from_slice(&y);
+                *values[to + first..].first_chunk_mut().expect("rows are padded to whole lanes") = y;
                 first += LANES;
             }
         }};
@@ -219,7 +221,7 @@ fn compute_row<T: Float>(op: BlockOp, len: usize, [a, b, c, to]: [usize; 4], val
 
 #[inline(always)]
 fn lanes<T: Float>(values: &[T], first: usize) -> [T; LANES] {
-    values[first..first + LANES].try_into().expect("as many elements as lanes")
+    *values[first..].first_chunk().expect("rows are padded to whole lanes")
 }
 
 /// Whether the angle is in the range of the fast sine and cosine.

@@ -38,13 +38,16 @@ impl Pattern {
 
     /// Adds a row: the columns in any of the given rows.
     fn push<'r>(&mut self, rows: impl IntoIterator<Item = &'r [u32]>) {
-        let start = self.entries.len();
-        let mut parts = 0;
-        for row in rows.into_iter().filter(|row| !row.is_empty()) {
+        for row in rows {
             self.entries.extend_from_slice(row);
-            parts += 1;
         }
-        if parts > 1 {
+        self.close();
+    }
+
+    /// Ends the row whose columns were added to the entries, in any order and as often as they occur.
+    fn close(&mut self) {
+        let start = *self.starts.last().expect("the first row starts at 0");
+        if !self.entries[start..].is_sorted_by(|a, b| a < b) {
             self.entries[start..].sort_unstable();
             let mut kept = start;
             for i in start..self.entries.len() {
@@ -74,6 +77,7 @@ impl Pattern {
     }
 
     /// The columns of a row, ascending.
+    #[inline]
     pub fn row(&self, i: usize) -> &[u32] {
         &self.entries[self.starts[i]..self.starts[i + 1]]
     }
@@ -188,6 +192,7 @@ fn operand<T: Float>(list: &List<T>, found: &HashMap<u32, Rc<Pattern>>, id: u32)
 }
 
 impl Operand {
+    #[inline]
     fn row(&self, i: usize) -> &[u32] {
         self.pattern.as_ref().map_or(&[], |pattern| pattern.row(i))
     }
@@ -314,8 +319,12 @@ fn elementwise(x: &[Operand], shape: &[usize], n: usize) -> Rc<Pattern> {
     let mut places: Vec<_> = at.iter().map(positions).collect();
     let mut all = Pattern::new(n);
     for _ in 0..shape.iter().product::<usize>() {
-        let at: Vec<Option<usize>> = places.iter_mut().map(|p| p.next().flatten()).collect();
-        all.push(x.iter().zip(at).map(|(x, i)| i.map_or(&[][..], |i| x.row(i))));
+        for (x, places) in x.iter().zip(&mut places) {
+            if let Some(i) = places.next().flatten() {
+                all.entries.extend_from_slice(x.row(i));
+            }
+        }
+        all.close();
     }
     Rc::new(all)
 }
