@@ -197,8 +197,8 @@ fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
     body(p, state, g, f);
 }
 
-/// The element of each array at an index. (`each_mut` and `map` would be a call for each element, unless the parts of the
-/// crate are optimized together.)
+/// The element of each array at an index. (`each_mut` and `map` would be a call for each element if they are in another
+/// codegen unit.)
 #[inline(always)]
 fn at<'s, T, const N: usize>(state: &'s mut [&mut [T]; N], i: usize) -> [&'s mut T; N] {
     let mut elements = [std::ptr::null_mut::<T>(); N];
