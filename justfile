@@ -17,7 +17,7 @@ test:
 
 # Run the property tests with 2,000 cases each
 test-long:
-    WENGERT_CASES=2000 cargo test --release -p wengert-autograd --test laws --test program
+    WENGERT_CASES=2000 cargo test --release -p wengert-autograd -p wengert-autograd-tests --test laws --test program
 
 # Build the API reference; warnings are errors
 doc:

@@ -98,12 +98,12 @@ impl Profile {
 
     /// One row for each phase and op, summed over lines, the longest first.
     pub fn by_op(&self) -> Vec<ProfileRow> {
-        self.merged(|row| ProfileRow { line: None, ..row })
+        self.merged(&|row| ProfileRow { line: None, ..row })
     }
 
     /// One row for each line, summed over ops and phases, the longest first.
     pub fn by_line(&self) -> Vec<ProfileRow> {
-        self.merged(|row| ProfileRow { phase: "", op: "".into(), ..row })
+        self.merged(&|row| ProfileRow { phase: "", op: "".into(), ..row })
     }
 
     /// The total time.
@@ -116,7 +116,7 @@ impl Profile {
         self.rows.iter().map(|row| row.cost).sum()
     }
 
-    fn merged(&self, key: impl Fn(ProfileRow) -> ProfileRow) -> Vec<ProfileRow> {
+    fn merged(&self, key: &dyn Fn(ProfileRow) -> ProfileRow) -> Vec<ProfileRow> {
         let mut all: Vec<ProfileRow> = Vec::new();
         for row in self.rows.iter().cloned().map(key) {
             match all.iter_mut().find(|r| (r.phase, &r.op, r.line) == (row.phase, &row.op, row.line)) {
@@ -169,7 +169,7 @@ impl Display for Profile {
             "{:<8} {:<16} {:>8} {:>11} {:>6} {:>9} {:>9}  line",
             "phase", "op", "calls", "time", "%", "GFLOP/s", "GB/s"
         )?;
-        for row in self.merged(|row| row) {
+        for row in self.merged(&|row| row) {
             let share = 100.0 * row.seconds / whole.max(f64::MIN_POSITIVE);
             let time = format!("{:.1?}", Duration::from_secs_f64(row.seconds));
             let rate = |n: u64| n as f64 / row.seconds.max(1e-12) / 1e9;

@@ -155,8 +155,8 @@ once! {
             }
             Op::GatherOthers { axis, index, size, .. } => {
                 let dims = [*size, index.shape()[*axis], around(shape, *axis)[2]];
-                let x: SmallVec<[Tensor<T>; 4]> = x[..op.arity().unwrap_or_default()].iter().map(|x| x.contiguous()).collect();
-                let x: SmallVec<[&[T]; 4]> = x.iter().map(flat).collect();
+                let x: SmallVec<[Tensor<T>; 16]> = x[..op.arity().unwrap_or_default()].iter().map(|x| x.contiguous()).few();
+                let x: SmallVec<[&[T]; 16]> = x.iter().map(flat).few();
                 index::gather_others(&x, dims, flat(&index.contiguous()), out);
             }
             Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } | Op::MaxPool { .. } | Op::MaxUnpool { .. } => {

@@ -10,7 +10,7 @@ use super::simplify::simplify;
 use crate::error::Result;
 use crate::op::{Binary, Op, shape};
 use crate::tape::Inputs;
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use std::hash::BuildHasher;
 
 /// A graph under construction.
@@ -18,7 +18,7 @@ pub(super) struct Builder<'e> {
     pub(super) graph: Graph,
     evaluator: &'e mut dyn Evaluator,
     /// Nodes by the hash of their op and operands.
-    seen: Map<u64, SmallVec<[u32; 1]>>,
+    seen: Map<u64, Inputs>,
     /// The node of each constant, by number.
     constants: Vec<Option<u32>>,
 }

@@ -9,7 +9,6 @@ use crate::tape::{Tape, Var, first_read, sketched, watch};
 use crate::tensor::{Shape, Tensor};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
-use std::marker::PhantomData;
 
 /// A function compiled to programs, one per list of input shapes: see [`compile`].
 ///
@@ -25,15 +24,12 @@ pub struct Compiled<T: Float, F> {
     function: F,
     values: Vec<Version<T>>,
     gradients: Vec<Version<T>>,
-    number: PhantomData<T>,
 }
 
 /// The program for inputs of given shapes.
 struct Version<T: Float> {
     shapes: Vec<Shape>,
     program: Program<T>,
-    /// When it was last used, in calls.
-    used: u64,
 }
 
 /// The maximum number of programs for values, and of those for gradients.
@@ -63,7 +59,7 @@ where
     T: Float,
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
 {
-    Compiled { function, values: Vec::new(), gradients: Vec::new(), number: PhantomData }
+    Compiled { function, values: Vec::new(), gradients: Vec::new() }
 }
 
 impl<T, F> Compiled<T, F>
@@ -79,9 +75,7 @@ where
     /// # Panics
     /// Panics if the closure does.
     pub fn value(&mut self, x: &[impl Borrow<Tensor<T>>]) -> Result<&Tensor<T>> {
-        let x = &refs(x);
-        let version = find(&mut self.values, &shapes(x), || record(&self.function, x, |_, y| Ok(vec![y])))?;
-        Ok(&version.program.run(x)?[0])
+        Ok(&run(&mut self.values, &self.function, &refs(x), Outputs::Value)?[0])
     }
 
     /// Returns the function's value, a scalar, and its gradient with respect to every input. An input that the value
@@ -94,9 +88,7 @@ where
     /// # Panics
     /// Panics if the closure does.
     pub fn value_and_grad(&mut self, x: &[impl Borrow<Tensor<T>>]) -> Result<(T, &[Tensor<T>])> {
-        let x = &refs(x);
-        let version = find(&mut self.gradients, &shapes(x), || record(&self.function, x, with_gradients))?;
-        let out = version.program.run(x)?;
+        let out = run(&mut self.gradients, &self.function, &refs(x), Outputs::ValueAndGradients)?;
         Ok((out[0].item(), &out[1..]))
     }
 
@@ -118,20 +110,7 @@ where
     /// # Panics
     /// Panics if the closure does.
     pub fn value_and_grad_into(&mut self, x: &[&[T]], gradients: &mut [&mut [T]]) -> Result<T> {
-        check_gradients(x.iter().map(|x| x.len()), gradients.iter().map(|g| g.len()))?;
-        let lengths: SmallVec<[[usize; 1]; 16]> = x.iter().map(|x| [x.len()]).collect();
-        let shapes: SmallVec<[&[usize]; 16]> = lengths.iter().map(|shape| shape.as_slice()).few();
-        let version = find(&mut self.gradients, &shapes, || {
-            let x: Vec<Tensor<T>> = x.iter().map(|x| Tensor::from(x.to_vec())).collect();
-            record(&self.function, &refs(&x), with_gradients)
-        })?;
-        let mut value = [T::zero()];
-        let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
-        outputs.push(&mut value);
-        outputs.extend(gradients.iter_mut().map(|gradient| &mut **gradient));
-        version.program.run_slices(x, &mut outputs)?;
-        drop(outputs);
-        Ok(value[0])
+        run_slices(&mut self.gradients, &self.function, x, gradients)
     }
 
     /// Number of programs that are kept: one per list of input shapes, for values and for gradients separately.
@@ -154,28 +133,48 @@ fn refs<T: Float>(x: &[impl Borrow<Tensor<T>>]) -> SmallVec<[&Tensor<T>; 16]> {
     x.iter().map(Borrow::borrow).collect()
 }
 
-fn shapes<'x, T: Float>(x: &[&'x Tensor<T>]) -> SmallVec<[&'x [usize]; 16]> {
-    x.iter().map(|x| x.shape()).collect()
+/// The user's closure.
+type Function<'f, T> = dyn for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + 'f;
+
+/// What a program computes.
+#[derive(Clone, Copy)]
+enum Outputs {
+    Value,
+    /// The value, followed by its gradients.
+    ValueAndGradients,
 }
 
-/// A value, followed by its gradients.
-fn with_gradients<'t, T: Float>(x: &[Var<'t, T>], y: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
-    let mut outputs = vec![y];
-    outputs.extend(y.try_grad(x)?);
-    Ok(outputs)
+once! {
+    fn run<'v, T>(versions: &'v mut Vec<Version<T>>, f: &Function<'_, T>, x: &[&Tensor<T>], outputs: Outputs) -> Result<&'v [Tensor<T>]> {
+        let shapes: SmallVec<[&[usize]; 16]> = x.iter().map(|x| x.shape()).few();
+        find(versions, &shapes, &|| record(f, x.iter().map(|&x| x.clone()).collect(), outputs))?.run(x)
+    }
+
+    fn run_slices<T>(versions: &mut Vec<Version<T>>, f: &Function<'_, T>, x: &[&[T]], gradients: &mut [&mut [T]]) -> Result<T> {
+        check_gradients(x, gradients)?;
+        let lengths: SmallVec<[[usize; 1]; 16]> = x.iter().map(|x| [x.len()]).collect();
+        let shapes: SmallVec<[&[usize]; 16]> = lengths.iter().map(|shape| shape.as_slice()).few();
+        let make = || record(f, x.iter().map(|x| Tensor::from(x.to_vec())).collect(), Outputs::ValueAndGradients);
+        let program = find(versions, &shapes, &make)?;
+        let mut value = [T::zero()];
+        let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
+        outputs.push(&mut value);
+        outputs.extend(gradients.iter_mut().map(|gradient| &mut **gradient));
+        program.run_slices(x, &mut outputs)?;
+        drop(outputs);
+        Ok(value[0])
+    }
 }
 
 /// Returns an error unless there is a gradient for each input, of its length.
-fn check_gradients(
-    x: impl ExactSizeIterator<Item = usize>,
-    gradients: impl ExactSizeIterator<Item = usize>,
-) -> Result<()> {
+fn check_gradients<T>(x: &[&[T]], gradients: &[&mut [T]]) -> Result<()> {
     const OP: &str = "value_and_grad_into";
     if x.len() != gradients.len() {
         let hint = format!("{} inputs need as many slices for their gradients, not {}", x.len(), gradients.len());
         return Err(Error::Argument { op: OP, hint });
     }
-    for (k, (len, room)) in x.zip(gradients).enumerate() {
+    for (k, (x, gradient)) in x.iter().zip(gradients).enumerate() {
+        let (len, room) = (x.len(), gradient.len());
         if len != room {
             let hint = format!("input {k} has {len} elements, so the slice for its gradient needs {len}, not {room}");
             return Err(Error::Argument { op: OP, hint });
@@ -184,53 +183,44 @@ fn check_gradients(
     Ok(())
 }
 
-/// The program for inputs of these shapes, compiled now if it does not exist yet.
+/// The program for inputs of these shapes, compiled now if it does not exist yet. Versions are sorted by last use.
 fn find<'v, T: Float>(
     versions: &'v mut Vec<Version<T>>,
     x: &[&[usize]],
-    make: impl FnOnce() -> Result<Program<T>>,
-) -> Result<&'v mut Version<T>> {
+    make: &dyn Fn() -> Result<Program<T>>,
+) -> Result<&'v mut Program<T>> {
     let alike = |v: &Version<T>| v.shapes.len() == x.len() && v.shapes.iter().zip(x).all(|(s, x)| **s == **x);
-    let now = versions.iter().map(|v| v.used).max().map_or(0, |last| last + 1);
-    let at = match versions.iter().position(alike) {
-        Some(at) => at,
+    match versions.iter().position(alike) {
+        Some(at) => versions[at..].rotate_left(1),
         None => {
-            let shapes = x.iter().map(|&shape| shape.into()).collect();
-            let version = Version { shapes, program: make()?, used: now };
-            let oldest = (0..versions.len()).min_by_key(|&k| versions[k].used).filter(|_| versions.len() == MOST);
-            if let Some(oldest) = oldest {
-                versions.swap_remove(oldest);
+            let version = Version { shapes: x.iter().map(|&shape| shape.into()).collect(), program: make()? };
+            if versions.len() == MOST {
+                versions.remove(0);
             }
             versions.push(version);
-            versions.len() - 1
         }
-    };
-    versions[at].used = now;
-    Ok(&mut versions[at])
+    }
+    Ok(&mut versions.last_mut().expect("found, or just compiled").program)
 }
 
-fn record<T, F>(
-    function: &F,
-    x: &[&Tensor<T>],
-    outputs: impl for<'t> FnOnce(&[Var<'t, T>], Var<'t, T>) -> Result<Vec<Var<'t, T>>>,
-) -> Result<Program<T>>
-where
-    T: Float,
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
-{
+fn record<T: Float>(f: &Function<'_, T>, x: Vec<Tensor<T>>, outputs: Outputs) -> Result<Program<T>> {
     let tape = Tape::new();
-    let x: Vec<Var<T>> = x.iter().map(|&x| tape.var(x.clone())).collect();
+    let x: Vec<Var<T>> = x.into_iter().map(|x| tape.var(x)).collect();
     watch(&tape);
-    let y = function(&x);
+    let y = f(&x);
     if !std::ptr::eq(y.tape(), &tape) {
         return Err(Error::Foreign { op: "compile" });
     }
     refuse_reads("compile", &tape, &x)?;
     sketched(&tape, || {
-        let outputs = outputs(&x, y)?;
+        let mut values = vec![y];
+        match outputs {
+            Outputs::Value => {}
+            Outputs::ValueAndGradients => values.extend(y.try_grad(&x)?),
+        }
         // Differentiating a checkpoint runs its closure again on this tape, and the closure may read values.
         refuse_reads("compile", &tape, &x)?;
-        Program::try_new(&tape, &x, &outputs)
+        Program::try_new(&tape, &x, &values)
     })
 }
 

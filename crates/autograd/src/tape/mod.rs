@@ -287,10 +287,9 @@ impl<T: Float> Tape<T> {
     /// assert_eq!(keys, [(7, Op::Leaf), (3, Op::Const)]);
     /// ```
     pub fn keys(&self) -> Vec<(u64, Var<'_, T>)> {
-        let list = self.list.borrow();
-        let mut keys: Vec<_> = list.keyed.iter().map(|(&key, &id)| (key, Var { tape: self, id })).collect();
-        keys.sort_unstable_by_key(|(_, var)| var.id);
-        keys
+        let mut keys: Vec<(u32, u64)> = self.list.borrow().keyed.iter().map(|(&key, &id)| (id, key)).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(id, key)| (key, Var { tape: self, id })).collect()
     }
 
     /// Whether a derivative can reach a variable through a node.

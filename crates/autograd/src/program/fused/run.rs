@@ -242,7 +242,7 @@ impl<'r, T: Float> Running<'r, T> {
     fn block(&self, at: usize, range: Range<usize>, out: &mut [&mut [T]], registers: &mut [&mut [T]], ahead: &[Ahead]) {
         let (first, len) = (range.start, range.len());
         let Fused { reads, parted, .. } = self.fused;
-        let mut inside: SmallVec<[&[T]; 8]> = SmallVec::new();
+        let mut inside: SmallVec<[&[T]; 16]> = SmallVec::new();
         parted.iter().for_each(|_| inside.push(&[]));
         for (i, read) in reads.iter().enumerate() {
             match (read, &self.operands[i]) {
@@ -295,8 +295,8 @@ impl<'r, T: Float> Running<'r, T> {
 
     /// The arrays that are read in place, each once, if they are so long that their blocks are prefetched. Those that begin
     /// within one cache line are views of the same memory.
-    fn streams(&self) -> SmallVec<[&'r [T]; 8]> {
-        let mut streams: SmallVec<[&'r [T]; 8]> = SmallVec::new();
+    fn streams(&self) -> SmallVec<[&'r [T]; 16]> {
+        let mut streams: SmallVec<[&'r [T]; 16]> = SmallVec::new();
         if self.fused.shape.iter().product::<usize>() * size_of::<T>() <= FAR || self.is_compiled() {
             return streams;
         }

@@ -119,11 +119,11 @@ impl Planner<'_> {
     fn kept(&self) -> Vec<u32> {
         let g = self.g;
         let mut kept: Vec<u32> = g.outputs.iter().flat_map(|&id| [id, self.layouts.root(id)]).collect();
-        kept.sort_by_key(|&id| (!self.layouts.is_view(id), id));
+        kept.sort_unstable();
         kept.dedup();
         let outputs = &g.outputs[..g.outputs.len() - self.states.len()];
         kept.retain(|&id| g.node(id).def.is_computed() && (!self.states.is_next(id) || outputs.contains(&id)));
-        kept.into_iter().filter_map(|id| self.slots.get(id)).collect()
+        self.views_first(&kept).filter_map(|id| self.slots.get(id)).collect()
     }
 
     fn step(&mut self, k: u32, cluster: &Cluster) -> Step {
@@ -139,11 +139,15 @@ impl Planner<'_> {
         Step { work, inputs, outs, dead, cost, line: self.g.node(last).line }
     }
 
+    /// Views, and then the memory that they view, which can be freed only when no view holds it.
+    fn views_first(&self, ids: &[u32]) -> impl Iterator<Item = u32> {
+        let some = move |view| ids.iter().copied().filter(move |&id| self.layouts.is_view(id) == view);
+        some(true).chain(some(false))
+    }
+
     /// The slots that are dead after step `k`, whose memory is free from then on.
     fn bury(&mut self, k: u32, outs: &[Out]) -> SmallVec<[u32; 4]> {
-        // Views come before the memory that they view, which can be freed only when no view holds it.
-        let mut ids = self.lifetimes.dead_after(k).to_vec();
-        ids.sort_by_key(|&id| !self.layouts.is_view(id));
+        let ids: Vec<u32> = self.views_first(self.lifetimes.dead_after(k)).collect();
         let mut over: Set<u32> = Set::default();
         for out in outs {
             if let Memory::Over(slot) = out.memory {

@@ -64,7 +64,6 @@ fn series_are_nested_derivatives() {
     }
 }
 
-#[cfg(feature = "linalg")]
 #[test]
 fn series_of_matrices() {
     let functions: &[(&str, F)] = &[

@@ -19,10 +19,14 @@ fn bits(x: &Tensor<f64>) -> Vec<u64> {
 }
 
 /// Checks value and gradients of a function, recorded or sketched, against three replays, with other inputs in between.
-fn check<F>(inputs: &[Tensor<f64>], f: F)
-where
-    F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>,
-{
+fn check(inputs: &[Tensor<f64>], f: impl for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>) {
+    check_once(inputs, &f);
+}
+
+type Function<'f> = &'f dyn for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>;
+
+/// [`check`], compiled once for all functions.
+fn check_once(inputs: &[Tensor<f64>], f: Function) {
     let record = |inputs: &[Tensor<f64>]| -> Vec<Tensor<f64>> {
         let tape = Tape::new();
         let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();

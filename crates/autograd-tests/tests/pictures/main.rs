@@ -1,5 +1,5 @@
 //! Pictures of tapes and programs, and the chain rule explained: what they say is what the sweep computes, and small ones
-//! look as they did. `WENGERT_BLESS=1 cargo test -p wengert-autograd --test pictures` writes the stored pictures anew.
+//! look as they did. `WENGERT_BLESS=1 cargo test -p wengert-autograd-tests --test pictures` writes the stored pictures anew.
 
 mod explained;
 mod followed;

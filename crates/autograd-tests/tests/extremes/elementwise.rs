@@ -93,7 +93,7 @@ fn the_normal_distribution_far_out() {
 
 #[track_caller]
 fn check_f64(f: &impl crate::Function, at: f64, expected: [f64; 3]) {
-    crate::check_as::<f64>("far out", f, at, expected, 16.0);
+    crate::check_as::<f64>("far out", &|x| f.at(x), at, expected, 16.0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Functions of eigenvalues and singular values, some of which coincide: their derivatives are those of the smooth
 //! function of the matrix.
 
-use crate::{Function, function};
+use crate::{At, Function, function};
 use autograd::{Cotangents, Dims, Float, Program, Result, Rule, Tape, Tensor, Value, Var, tensor};
 
 /// Value, gradient, and the second derivative along a direction by all ways that compute it.
@@ -10,10 +10,10 @@ struct Derivatives<T: Float> {
     seconds: Vec<(&'static str, Tensor<T>)>,
 }
 
-fn derivatives<T: Float>(f: &impl Function, x: &Tensor<T>, direction: &Tensor<T>) -> Derivatives<T> {
+fn derivatives<T: Float>(f: At<T>, x: &Tensor<T>, direction: &Tensor<T>) -> Derivatives<T> {
     let record = |x: &Tensor<T>, tape: Tape<T>, program: bool| {
         let (v, d) = (tape.var(x.clone()), tape.constant(direction.clone()));
-        let y = f.at(v);
+        let y = f(v);
         let first = y.grad(&[v])[0];
         let second = (first * d).sum().grad(&[v])[0];
         let replay = program.then(|| Program::new(&tape, &[v], &[y, first, second]));
@@ -45,13 +45,7 @@ fn near<T: Float>(name: &str, found: &Tensor<T>, expected: &Tensor<f64>, digits:
     assert!(error <= allowed && found.iter().all(T::is_finite), "{name} {}: {found}, expected {expected}", T::NAME);
 }
 
-fn check_as<T: Float>(
-    name: &str,
-    f: &impl Function,
-    at: &Tensor<f64>,
-    along: &Tensor<f64>,
-    expected: [Tensor<f64>; 2],
-) {
+fn check_as<T: Float>(name: &str, f: At<T>, at: &Tensor<f64>, along: &Tensor<f64>, expected: [Tensor<f64>; 2]) {
     let cast = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| T::of(x.at(i)));
     let found = derivatives(f, &cast(at), &cast(along));
     near(name, &found.gradient, &expected[0], 0.8);
@@ -62,8 +56,8 @@ fn check_as<T: Float>(
 
 /// Checks the gradient and the second derivative along a direction, in both precisions.
 fn check(name: &str, f: &impl Function, at: &Tensor<f64>, along: &Tensor<f64>, expected: [Tensor<f64>; 2]) {
-    check_as::<f64>(name, f, at, along, expected.clone());
-    check_as::<f32>(name, f, at, along, expected);
+    check_as::<f64>(name, &|x| f.at(x), at, along, expected.clone());
+    check_as::<f32>(name, &|x| f.at(x), at, along, expected);
 }
 
 /// A reflection, so that the eigenvalues that coincide do so only up to rounding errors.
@@ -200,12 +194,17 @@ fn ops_without_forward_rules_have_second_derivatives_where_eigenvalues_differ() 
 }
 
 /// Checks the gradient of a function of a matrix, computed, recorded and replayed, and that the derivatives in forward mode
-/// agree.
-fn check_gradient<T: Float>(name: &str, f: &impl Function, at: &Tensor<f64>, expected: &Tensor<f64>) {
+/// agree, in both precisions.
+fn check_gradient(name: &str, f: &impl Function, at: &Tensor<f64>, expected: &Tensor<f64>) {
+    check_gradient_as::<f64>(name, &|x| f.at(x), at, expected);
+    check_gradient_as::<f32>(name, &|x| f.at(x), at, expected);
+}
+
+fn check_gradient_as<T: Float>(name: &str, f: At<T>, at: &Tensor<f64>, expected: &Tensor<f64>) {
     let cast = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| T::of(x.at(i)));
     let tape = Tape::<T>::new();
     let x = tape.var(cast(at));
-    let y = f.at(x);
+    let y = f(x);
     let (nodes, computed) = (tape.len(), y.backward().wrt(x));
     near(&format!("{name}, computed"), &computed, expected, 0.75);
     let along = Tensor::from_fn(at.shape(), |i| 1.0 + i[0] as f64 - 0.5 * (i[1] * i[1]) as f64);
@@ -217,7 +216,7 @@ fn check_gradient<T: Float>(name: &str, f: &impl Function, at: &Tensor<f64>, exp
     near(&format!("{name}, recorded"), &y.grad(&[x])[0].value(), expected, 0.75);
     let sketch = Tape::<T>::sketch();
     let x = sketch.var(cast(&(at + &along)));
-    let mut program = Program::new(&sketch, &[x], &f.at(x).grad(&[x]));
+    let mut program = Program::new(&sketch, &[x], &f(x).grad(&[x]));
     near(&format!("{name}, replayed"), &program.run(&[&cast(at)]).unwrap()[0], expected, 0.75);
 }
 
@@ -239,14 +238,12 @@ fn functions_of_a_matrix_by_its_eigenvectors() {
             let (w, v) = x.eigh();
             weighted((v * w.unsqueeze(-2).exp()).matmul(v.t()))
         });
-        check_gradient::<f64>("exp A", &exp, &a, &moved_exponential(&a, &w));
-        check_gradient::<f32>("exp A", &exp, &a, &moved_exponential(&a, &w));
+        check_gradient("exp A", &exp, &a, &moved_exponential(&a, &w));
         let same = function!(x => {
             let (w, v) = x.eigh();
             weighted((v * w.unsqueeze(-2)).matmul(v.t()))
         });
-        check_gradient::<f64>("V·diag(w)·Vᵀ", &same, &a, &w);
-        check_gradient::<f32>("V·diag(w)·Vᵀ", &same, &a, &w);
+        check_gradient("V·diag(w)·Vᵀ", &same, &a, &w);
     }
 }
 
@@ -260,7 +257,6 @@ fn a_matrix_by_its_singular_vectors() {
     for a in
         symmetric_cases().into_iter().chain([rank_one(3, 3), rank_one(4, 3), rank_one(3, 4), Tensor::zeros(&[2, 3])])
     {
-        check_gradient::<f64>("U·diag(s)·Vᵀ", &same, &a, &weights(a.shape()));
-        check_gradient::<f32>("U·diag(s)·Vᵀ", &same, &a, &weights(a.shape()));
+        check_gradient("U·diag(s)·Vᵀ", &same, &a, &weights(a.shape()));
     }
 }

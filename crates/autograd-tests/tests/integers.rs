@@ -6,6 +6,11 @@ use autograd::{Dims, Order, Program, compile};
 
 /// The values and gradients of `f` at two sets of inputs, recorded and replayed: the bits are the same.
 fn replays(f: impl for<'t> Fn(Var<'t, f64>) -> Var<'t, f64>, at: [Tensor<f64>; 2]) {
+    replays_once(&f, at);
+}
+
+/// [`replays`], compiled once for all functions.
+fn replays_once(f: &dyn for<'t> Fn(Var<'t, f64>) -> Var<'t, f64>, at: [Tensor<f64>; 2]) {
     let record = |tape: &Tape<f64>, x: &Tensor<f64>| {
         let x = tape.var(x.clone());
         let y = f(x);
