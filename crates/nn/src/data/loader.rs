@@ -4,7 +4,7 @@ use super::sampler::{Order, Sampler};
 use super::{Batch, DataError, Dataset, Fields, Samples};
 use autograd::{Float, Tensor};
 use std::ops::Range;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 /// Splits a data set into batches, in order or in a new random order each epoch.
@@ -285,23 +285,25 @@ impl<'d, T: Float> DataLoader<'d, T> {
         if ahead == 0 {
             return consume(&mut self.samples_from(at));
         }
+        // Memory returns to the thread that drops it. So that each thread can reuse its own memory, this thread copies the
+        // worker's batch and gives the original back.
+        let spent = Mutex::new(Vec::<Samples<T>>::new());
+        let spent = &|| spent.lock().unwrap_or_else(PoisonError::into_inner);
         thread::scope(|scope| {
             let (send, made) = mpsc::sync_channel(ahead - 1);
-            let (give_back, spent) = mpsc::channel::<Samples<T>>();
             let worker = scope.spawn(move || {
                 for samples in self.samples_from(at) {
-                    spent.try_iter().for_each(drop);
+                    let old = std::mem::take(&mut *spent());
+                    drop(old);
                     if send.send(samples).is_err() {
                         break; // the consumer has stopped
                     }
                 }
             });
-            // Memory returns to the thread that drops it. So that each thread can reuse its own memory, this thread
-            // copies the worker's batch and sends the original back.
             let mut batches = made.into_iter().map(|samples| {
                 let samples: Samples<T> = samples?;
                 let copy = samples.deep_copy();
-                let _ = give_back.send(samples);
+                spent().push(samples);
                 Ok(copy)
             });
             let result = consume(&mut batches);

@@ -17,11 +17,12 @@ mod grid;
 mod norm;
 mod recurrent;
 mod similarity;
+mod unpool;
 
 pub(crate) use attention::causal_mask;
 pub use attention::{AttentionOptions, attention_weights, embedding, rotary, scaled_dot_product_attention};
 pub use bags::{BagMode, BagOptions, Bags, embedding_bag};
-pub use grid::{Beyond, affine_grid, grid_sample, max_unpool};
+pub use grid::{Beyond, Sampling, affine_grid, grid_sample, grid_sample_with};
 pub use norm::{BatchNormOptions, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
 pub(crate) use norm::{batch_normalized, check_momentum, representable};
 pub use recurrent::{
@@ -30,6 +31,7 @@ pub use recurrent::{
 pub(crate) use recurrent::{Walk, cell, sequence};
 pub(crate) use similarity::over_norm;
 pub use similarity::{cosine_similarity, normalize, normalize_with};
+pub use unpool::max_unpool;
 
 #[cfg(test)]
 mod tests;

@@ -67,6 +67,24 @@ pub type Dropout2d = ChannelDropout<2>;
 /// ```
 pub type Dropout3d = ChannelDropout<3>;
 
+/// Dropout for networks of `Selu` (Klambauer et al., *Self-normalizing neural networks*, 2017): in training each element
+/// becomes -λα, the least value of `Selu`, with probability `p`, and then all are scaled and shifted, so that inputs of mean 0
+/// and variance 1 keep both; in eval mode the input passes through. Works on any shape.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::AlphaDropout};
+/// let tape = Tape::<f64>::new();
+/// let x = tape.constant(Tensor::randn(&[10_000], &mut Rng::new(1)));
+/// let y = AlphaDropout::new(0.2).forward(x, &mut Pass::train(&tape, Rng::new(2))).value();
+/// let (mean, variance) = (y.mean().item(), y.var(0.0).item());
+/// assert!(mean.abs() < 0.05 && (variance - 1.0).abs() < 0.05);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AlphaDropout {
+    p: f64,
+}
+
 #[track_caller]
 pub(super) fn probability(p: f64) -> f64 {
     assert!((0.0..=1.0).contains(&p), "Dropout: the probability must be in [0, 1], got {p}");
@@ -125,7 +143,31 @@ impl<const D: usize> ChannelDropout<D> {
     }
 }
 
+/// λα of `Selu`.
+const LEAST: f64 = 1.050_700_987_355_480_5 * 1.673_263_242_354_377_2;
+
+impl AlphaDropout {
+    /// Drops with probability `p`; 1 makes everything 0.
+    ///
+    /// # Panics
+    /// Panics if `p` is not in `[0, 1]`.
+    #[track_caller]
+    pub fn new(p: f64) -> Self {
+        AlphaDropout { p: probability(p) }
+    }
+
+    /// The dropout probability.
+    ///
+    /// ```
+    /// assert_eq!(nn::layer::AlphaDropout::new(0.5).p(), 0.5);
+    /// ```
+    pub fn p(&self) -> f64 {
+        self.p
+    }
+}
+
 parameters! { impl[T: Float] Parameters<T> for Dropout {} }
+parameters! { impl[T: Float] Parameters<T> for AlphaDropout {} }
 parameters! { impl[T: Float, const D: usize] Parameters<T> for ChannelDropout<D> {} }
 
 impl<T: Float> Module<T> for Dropout {
@@ -137,6 +179,25 @@ impl<T: Float> Module<T> for Dropout {
 
     fn describe(&self) -> String {
         format!("Dropout({})", self.p)
+    }
+}
+
+impl<T: Float> Module<T> for AlphaDropout {
+    #[track_caller]
+    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let p = self.p;
+        if pass.mode() == Mode::Eval || p == 0.0 {
+            return pass.note(self, x);
+        }
+        let kept = pass.noise(&x.shape(), Noise::Dropout { p }).sign();
+        // The dropped elements have mean -λα and no variance.
+        let scale = if p < 1.0 { 1.0 / ((1.0 - p) * (1.0 + p * LEAST * LEAST)).sqrt() } else { 0.0 };
+        let y = x * kept * T::of(scale) + (kept - T::of(1.0 - p)) * T::of(scale * LEAST);
+        pass.note(self, y)
+    }
+
+    fn describe(&self) -> String {
+        format!("AlphaDropout({})", self.p)
     }
 }
 
@@ -211,8 +272,37 @@ mod tests {
     fn derivatives_are_right() {
         let rng = &mut Rng::new(2);
         check_module(&mut Dropout::new(0.4), &Tensor::randn(&[3, 4], rng));
+        check_module(&mut AlphaDropout::new(0.4), &Tensor::randn(&[3, 4], rng));
         check_module(&mut Dropout1d::new(0.4), &Tensor::randn(&[3, 4], rng));
         check_module(&mut Dropout2d::new(0.4), &Tensor::randn(&[2, 4, 2, 2], rng));
+    }
+
+    /// By the formula of the paper: a (x d + α' (1 - d)) + b with α' = -λα, q = 1 - p, a = (q + α'² q (1 - q))^-½ and
+    /// b = -a (1 - q) α'.
+    #[test]
+    fn alpha_dropout_keeps_mean_and_variance() {
+        for p in [0.05, 0.3, 0.7] {
+            let tape = Tape::<f64>::new();
+            let x = tape.constant(Tensor::randn(&[100_000], &mut Rng::new(5)));
+            let y = AlphaDropout::new(p).forward(x, &mut Pass::train(&tape, Rng::new(6))).value();
+            let (alpha, q) = (-1.758_099_340_847_376_6_f64, 1.0 - p);
+            let a = (q + alpha * alpha * q * (1.0 - q)).powf(-0.5);
+            let b = -a * (1.0 - q) * alpha;
+            let near = |y: f64, x: f64| (y - x).abs() < 1e-14;
+            let dropped = y.iter().filter(|&y| near(y, a * alpha + b)).count();
+            assert!((dropped as f64 / 1e5 - p).abs() < 0.01, "{p}: {dropped}");
+            assert!(x.value().iter().zip(y.iter()).all(|(x, y)| near(y, a * alpha + b) || near(y, a * x + b)));
+            assert!(y.mean().item().abs() < 0.02 && (y.var(0.0).item() - 1.0).abs() < 0.02, "{p}: {y}");
+        }
+    }
+
+    #[test]
+    fn alpha_dropout_of_nothing_and_of_everything() {
+        let tape = Tape::<f64>::new();
+        let x = tape.constant([1.0, -2.0]);
+        let drop = |p: f64| AlphaDropout::new(p).forward(x, &mut Pass::train(&tape, Rng::new(1))).value().to_vec();
+        assert_eq!((drop(0.0), drop(1.0)), (vec![1.0, -2.0], vec![0.0, 0.0]));
+        assert_eq!(AlphaDropout::new(0.5).forward(x, &mut Pass::eval(&tape)).value(), x.value());
     }
 
     #[test]

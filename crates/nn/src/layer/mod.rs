@@ -51,7 +51,7 @@ pub use causal_lm::{CausalLm, CausalLmOptions, Positions};
 pub use conv::{
     Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Convolution, ConvolutionTranspose,
 };
-pub use dropout::{ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
+pub use dropout::{AlphaDropout, ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
 pub use embedding::Embedding;
 pub use embedding_bag::EmbeddingBag;
 pub use generation::Generation;

@@ -88,6 +88,7 @@ impl Builder<'_> {
                 }
             }
             "Dropout" => Box::new(Dropout::new(p.number("p", 0.5))),
+            "AlphaDropout" => Box::new(AlphaDropout::new(p.number("p", 0.5))),
             "Dropout1d" => Box::new(Dropout1d::new(p.number("p", 0.5))),
             "Dropout2d" => Box::new(Dropout2d::new(p.number("p", 0.5))),
             "Dropout3d" => Box::new(Dropout3d::new(p.number("p", 0.5))),
