@@ -31,8 +31,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Mpi {
     rank: usize,
     size: usize,
-    /// One call at a time; whether a rank has left.
-    lost: Mutex<bool>,
+    /// One call at a time; the first rank that has left.
+    lost: Mutex<Option<usize>>,
 }
 
 /// Why a process is not a rank.
@@ -111,28 +111,46 @@ impl Mpi {
             return Err(MpiError::Started);
         }
         let (rank, size) = library::start().map_err(failed("MPI_Init_thread"))?;
-        Ok(Mpi { rank, size, lost: Mutex::new(false) })
+        Ok(Mpi { rank, size, lost: Mutex::new(None) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, bool> {
+    fn lock(&self) -> MutexGuard<'_, Option<usize>> {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks that all ranks are about to perform the same operation, and returns the number that each rank passed with
-    /// it.
-    fn agree(&self, lost: &mut bool, operation: Operation, number: usize) -> Result<Vec<usize>, CollectiveError> {
-        let mut all = vec![0; 2 * self.size];
-        library::gather_words(&[operation as u64, number as u64], &mut all).map_err(failed("MPI_Allgather"))?;
-        let leaves = all.chunks(2).position(|words| words[0] == Operation::Leave as u64);
-        let other = all.chunks(2).position(|words| words[0] != operation as u64);
+    /// Checks that all ranks are about to perform the same operation, on the same rank's data if it has a sender, and
+    /// returns the number that each rank passed with it.
+    fn agree(
+        &self,
+        lost: &mut Option<usize>,
+        operation: Operation,
+        from: usize,
+        number: usize,
+    ) -> Result<Vec<usize>, CollectiveError> {
+        // A rank that has left takes part in no operation, and MPI would wait for it.
+        if let Some(rank) = *lost {
+            return Err(CollectiveError::Lost { rank });
+        }
+        let own = [operation as u64, from as u64, number as u64];
+        let mut all = vec![0; own.len() * self.size];
+        library::gather_words(&own, &mut all).map_err(failed("MPI_Allgather"))?;
+        let leaves = all.chunks(own.len()).position(|words| words[0] == Operation::Leave as u64);
+        let other = all.chunks(own.len()).position(|words| words[..2] != own[..2]);
         match (leaves, other) {
-            (_, None) => Ok(all.chunks(2).map(|words| words[1] as usize).collect()),
+            (_, None) => Ok(all.chunks(own.len()).map(|words| words[2] as usize).collect()),
             (Some(rank), _) => {
-                *lost = true;
+                *lost = Some(rank);
                 Err(CollectiveError::Lost { rank })
             }
             (None, Some(rank)) => {
-                let problem = format!("rank {} calls {operation:?}, and rank {rank} something else", self.rank);
+                let there = &all[own.len() * rank..];
+                let other = match there[0] == own[0] {
+                    true => format!("from rank {}", there[1]),
+                    false => "something else".to_owned(),
+                };
+                let sender =
+                    if operation == Operation::Broadcast { format!(" from rank {from}") } else { String::new() };
+                let problem = format!("rank {} calls {operation:?}{sender}, and rank {rank} {other}", self.rank);
                 Err(CollectiveError::Mismatch { problem })
             }
         }
@@ -145,7 +163,7 @@ impl Mpi {
         sum: fn(&mut [N]) -> Result<(), String>,
     ) -> Result<(), CollectiveError> {
         let mut lost = self.lock();
-        let lengths = self.agree(&mut lost, operation, numbers.len())?;
+        let lengths = self.agree(&mut lost, operation, 0, numbers.len())?;
         if let Some(rank) = lengths.iter().position(|length| *length != numbers.len()) {
             let problem =
                 format!("rank {} sums {} numbers, and rank {rank} {}", self.rank, numbers.len(), lengths[rank]);
@@ -181,7 +199,7 @@ impl Collective for Mpi {
 
     fn broadcast(&self, from: usize, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
         let mut lost = self.lock();
-        let lengths = self.agree(&mut lost, Operation::Broadcast, bytes.len())?;
+        let lengths = self.agree(&mut lost, Operation::Broadcast, from, bytes.len())?;
         let Some(length) = lengths.get(from) else {
             return Err(CollectiveError::Mismatch { problem: format!("there is no rank {from} to broadcast") });
         };
@@ -191,7 +209,7 @@ impl Collective for Mpi {
 
     fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
         let mut lost = self.lock();
-        let lengths = self.agree(&mut lost, Operation::Gather, bytes.len())?;
+        let lengths = self.agree(&mut lost, Operation::Gather, 0, bytes.len())?;
         if lengths.iter().sum::<usize>() > MOST {
             // One after the other, since their positions in one list would not fit into an `int`.
             let part = |(rank, length): (usize, &usize)| {
@@ -211,7 +229,7 @@ impl Collective for Mpi {
     }
 
     fn barrier(&self) -> Result<(), CollectiveError> {
-        self.agree(&mut self.lock(), Operation::Barrier, 0).map(drop)
+        self.agree(&mut self.lock(), Operation::Barrier, 0, 0).map(drop)
     }
 }
 
@@ -224,8 +242,8 @@ impl Drop for Mpi {
         }
         // Ranks that still wait for this one learn that it leaves; then all end.
         let mut lost = self.lock();
-        if !*lost {
-            let _ = self.agree(&mut lost, Operation::Leave, 0);
+        if lost.is_none() {
+            let _ = self.agree(&mut lost, Operation::Leave, 0, 0);
         }
         library::finish();
     }

@@ -6,7 +6,9 @@ use std::ops::Range;
 
 /// The shards of one rank: a contiguous range of nearly `shards / size` of them.
 pub(crate) fn share_of(rank: usize, size: usize, shards: usize) -> Range<usize> {
-    shards * rank / size..shards * (rank + 1) / size
+    // The product of shards and rank may be larger than an integer.
+    let first = |rank: usize| shards / size * rank + shards % size * rank / size;
+    first(rank)..first(rank + 1)
 }
 
 /// The sum of the shards `start .. start + width`, which is a node of the tree.

@@ -210,6 +210,8 @@ pub(super) struct Sums<T: Float> {
     /// Whether a batch overflowed at its scale: if all batches did, the mean is NaN. No checkpoint is written between such
     /// a batch and the first one without an overflow, so this is not saved.
     pub overflowed: bool,
+    /// Whether a batch is in the sums.
+    pub noted: bool,
 }
 
 /// The sum of a part of the loss over samples.
@@ -223,7 +225,7 @@ pub(super) struct PartSum {
 impl<T: Float> Sums<T> {
     pub(super) fn new(metrics: &[Metric<T>]) -> Self {
         let measures = metrics.iter().map(Metric::start).collect();
-        Sums { loss: 0.0, count: 0.0, seconds: 0.0, measures, parts: Vec::new(), overflowed: false }
+        Sums { loss: 0.0, count: 0.0, seconds: 0.0, measures, parts: Vec::new(), overflowed: false, noted: false }
     }
 
     /// Adds the loss, its parts, and the metrics of a batch.
@@ -238,6 +240,7 @@ impl<T: Float> Sums<T> {
         samples: &Samples<T>,
     ) -> autograd::Result<()> {
         let (sum, count) = loss.sum_and_count_of(outcome.loss.f64(), samples);
+        self.noted = true;
         (self.loss, self.count) = (self.loss + sum, self.count + count);
         self.name_parts(outcome);
         if !self.parts.iter().map(|part| &*part.name).eq(outcome.parts.iter().map(|(name, _)| &**name)) {
@@ -259,7 +262,7 @@ impl<T: Float> Sums<T> {
 
     /// Notes a batch that overflowed and therefore has no loss.
     pub(super) fn overflow(&mut self, outcome: &Outcome<T>) {
-        self.overflowed = true;
+        (self.overflowed, self.noted) = (true, true);
         self.name_parts(outcome);
     }
 
@@ -289,7 +292,7 @@ impl<T: Float> Sums<T> {
     pub(super) fn merge(&mut self, numbers: &[f64], names: &[String]) -> Result<(), usize> {
         let mut numbers = numbers.iter().copied();
         let mut next = || numbers.next().unwrap_or(0.0);
-        (self.loss, self.count) = (self.loss + next(), self.count + next());
+        (self.loss, self.count, self.noted) = (self.loss + next(), self.count + next(), true);
         let parts = next() as usize;
         if self.parts.is_empty() && parts > 0 {
             self.parts = names.iter().map(|name| PartSum { name: name.clone(), sum: 0.0, count: 0.0 }).collect();
@@ -362,9 +365,10 @@ impl<T: Float> Moment<'_, T> {
     }
 
     /// The mean training loss of this epoch so far; NaN before its first batch, and while all batches have
-    /// [overflowed](super::TrainStep::loss_scaling).
+    /// [overflowed](super::TrainStep::loss_scaling). In a [distributed](super::Trainer::distributed) run, the mean until the
+    /// ranks last exchanged their sums, at an update; NaN before the first exchange.
     pub fn loss(&self) -> f64 {
-        if self.place.batch == 0 { f64::NAN } else { self.sums.mean_loss(self.loss) }
+        if self.sums.noted { self.sums.mean_loss(self.loss) } else { f64::NAN }
     }
 
     /// The value of the named metric on the training data of this epoch so far.

@@ -9,6 +9,7 @@ use super::run::{Run, loader};
 use super::team::Team;
 use super::trainer::Trainer;
 use crate::data::{Dataset, Fields};
+use crate::io::StateDict;
 use crate::{Model, Module, once};
 use autograd::{Float, Tensor};
 
@@ -115,9 +116,9 @@ once! {
         together(Team::of(trainer), |team| {
             let writes = team.is_none_or(Team::leads);
             let _lock = trainer.checkpoints.as_ref().filter(|_| writes).map(Checkpoints::begin).transpose()?;
-            let loader = loader(trainer, data)?;
+            let loader = loader(trainer, data, team)?;
             let mut run = Run::new(trainer, model, &loader, data)?;
-            run.join()?;
+            run.join("fit")?;
             run.finish()
         })
     }
@@ -132,23 +133,26 @@ once! {
             let writes = team.is_none_or(Team::leads);
             let _lock = writes.then(|| checkpoints.lock()).transpose()?;
             let folder = checkpoints.folder().to_owned();
-            let loader = loader(trainer, data)?;
+            let loader = loader(trainer, data, team)?;
             let mut run = Run::new(trainer, model, &loader, data)?;
-            run.join()?;
+            run.join("resume")?;
             run.resume_from(&folder)?;
             run.finish()
         })
     }
 }
 
-/// Runs `work`, and tells the other ranks if it fails, so that none of them waits forever.
+/// Runs `work`, and tells the other ranks if it fails, so that none of them waits forever. The last exchange is one that all
+/// ranks take part in, so a rank that fails at the very end also tells the others, and no message is left for a later run.
 fn together<T: Float>(
     team: Option<Team<'_, T>>,
     work: impl FnOnce(Option<&Team<'_, T>>) -> Result<History, TrainError>,
 ) -> Result<History, TrainError> {
     let outcome = work(team.as_ref());
-    if let (Some(team), Err(error)) = (&team, &outcome) {
-        team.farewell(error);
+    match (&team, &outcome) {
+        (Some(team), Ok(_)) => drop(team.exchange(&StateDict::new())?),
+        (Some(team), Err(error)) => team.farewell(error),
+        (None, _) => {}
     }
     outcome
 }

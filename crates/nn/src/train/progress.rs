@@ -112,9 +112,10 @@ fn stands_for(epoch: usize, epochs: usize) -> bool {
 fn text<T: Float>(at: &Moment<'_, T>) -> String {
     let metrics: String = at.all_metrics().map(|(name, value)| format!("  {name} {value:.4}")).collect();
     let parts: String = at.loss_parts().map(|(name, value)| format!("  {name} {value:.4}")).collect();
-    let (epochs, loss, validation) = (at.epochs(), at.loss(), validation(at.history()));
+    let (epochs, validation) = (at.epochs(), validation(at.history()));
     let wide = epochs.to_string().len();
-    format!("epoch {:>wide$}/{epochs}  loss {loss:.4}{parts}{metrics}{validation}", at.epoch())
+    let loss = if at.sums.noted { format!("{:.4}", at.loss()) } else { "unknown".to_owned() };
+    format!("epoch {:>wide$}/{epochs}  loss {loss}{parts}{metrics}{validation}", at.epoch())
 }
 
 /// The results of the last validation, or an empty string if there is none.
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn the_line_tells_loss_and_metrics() {
         let metrics = [Metric::<f32>::accuracy(), Metric::top_k(2)];
-        let mut sums = Sums { loss: 1.0, count: 4.0, ..Sums::new(&metrics) };
+        let mut sums = Sums { loss: 1.0, count: 4.0, noted: true, ..Sums::new(&metrics) };
         let (scores, labels) = (tensor![[0.1f32, 0.9, 0.0], [0.9, 0.1, 0.0]], Target::Labels(tensor![1_i64, 1]));
         sums.measures.iter_mut().for_each(|measure| measure.add(&scores, &labels).unwrap());
         let mut history = History::default();

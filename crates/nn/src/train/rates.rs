@@ -69,7 +69,8 @@ impl LrCurve {
 impl<T: Float> Trainer<'_, T> {
     /// The learning-rate range test: trains for some steps while the rate rises, and records the loss, until it is four
     /// times the lowest. A good rate lies where the loss falls fastest. The test leaves the model, the optimizer and
-    /// its rates unchanged; metrics, callbacks and schedules are not used. Source: Smith, *Cyclical learning rates for
+    /// its rates unchanged; metrics, callbacks and schedules are not used. A [distributed](Trainer::distributed) trainer tests
+    /// whole batches on each rank, all with the same result. Source: Smith, *Cyclical learning rates for
     /// training neural networks* (2017).
     ///
     /// ```
@@ -145,7 +146,7 @@ fn rise<T: Float>(
 ) -> Result<LrCurve, TrainError> {
     let (mut curve, mut average, mut best) = (LrCurve::default(), 0.0, f64::INFINITY);
     let mut step = step_of(trainer);
-    let loader = loader(trainer, data)?;
+    let loader = loader(trainer, data, None)?;
     let batches = (0..).flat_map(|epoch| loader.epoch_samples(epoch));
     for (k, samples) in batches.take(steps).enumerate() {
         let rate = from * (to / from).powf(k as f64 / (steps - 1) as f64);

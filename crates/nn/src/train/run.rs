@@ -58,17 +58,18 @@ pub(super) struct Run<'a, 'd, T: Float> {
     clock: Instant,
 }
 
-/// The batches of the training data, which must exist and must fit the validation data. Checked before the first epoch
-/// rather than after it.
+/// The batches of the training data, or a team's shards of them. They must exist and must fit the validation data, which is
+/// checked before the first epoch rather than after it.
 pub(super) fn loader<'a, T: Float>(
     trainer: &Trainer<'_, T>,
     data: &'a dyn Dataset<T>,
+    team: Option<&Team<'_, T>>,
 ) -> Result<DataLoader<'a, T>, TrainError> {
     let Trainer { validation, settings: Settings { batch_size, order, seed, drop_last, .. }, .. } = trainer;
     let mut loader = DataLoader::new(data, *batch_size)?.ordered(order, *seed)?.drop_last(*drop_last);
-    if let Some(team) = Team::of(trainer) {
+    if let Some(team) = team {
         team.check(trainer)?;
-        loader = loader.sharded(team.mine, team.shards);
+        loader = loader.sharded(team.mine.clone(), team.shards);
     }
     if loader.batches() == 0 {
         return Err(DataError::NoBatch { samples: data.len(), batch_size: *batch_size }.into());
@@ -210,6 +211,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     fn epochs(&mut self) -> Result<(), TrainError> {
         self.clock = Instant::now();
         self.announce(&|callback, at| callback.train_begin(at))?;
+        self.stop_together()?;
         while !self.is_over() {
             self.epoch()?;
             self.clock = Instant::now();

@@ -5,6 +5,7 @@ use super::Run;
 use crate::data::{DataError, Samples};
 use crate::io::StateDict;
 use crate::train::error::{NonFinite, StepError, TrainError};
+use crate::train::finite::check_finite;
 use crate::train::objective::Outcome;
 use crate::train::settings::{Clip, Settings};
 use crate::train::step::TrainStep;
@@ -74,8 +75,12 @@ impl<T: Float> Run<'_, '_, T> {
 
     /// Clips the gradients and applies the update.
     pub(super) fn update(&mut self) -> Result<(), NonFinite> {
-        let Run { trainer, model, step, ema, .. } = self;
+        let Run { trainer, model, step, ema, team, .. } = self;
         let Trainer { optimizer, settings, .. } = &mut **trainer;
+        // The gradients of each pass are finite, but their sum over several passes may have overflowed.
+        if team.is_some() || settings.accumulate > 1 {
+            check_finite(&**model, step.param_gradients())?;
+        }
         if let Some(clip) = settings.clip {
             clip.apply(step)?;
         }
@@ -157,7 +162,7 @@ impl Clip {
         let gradients = step.param_gradients_mut();
         match self {
             Clip::Norm(max) => {
-                // The gradients of each pass are finite, but their sum over several passes may have overflowed.
+                // The gradients are finite, but their norm may not be.
                 let value = clip::by_norm(gradients, max);
                 if !value.is_finite() {
                     return Err(NonFinite {

@@ -169,6 +169,7 @@ impl<T: Float> Run<'_, '_, T> {
         }
         self.rates_match().map_err(foreign)?;
         self.sums = sums(&all, self.trainer).ok_or_else(|| part("the state of the metrics"))?;
+        self.sums.noted = self.batch > 0;
         // A resumed run may have other callbacks, or none. A callback that still wants to stop asks again.
         match all.metadata.get("stopped").and_then(|text| stop(text, self)) {
             Some(Stop::Asked { reason }) => {

@@ -27,6 +27,7 @@ const MARKS: &str = "marks";
 const STOP: &str = "stop";
 const STEPS: &str = "steps";
 const WEIGHTS: &str = "weights";
+const SCHEDULE: &str = "schedule";
 
 /// The prefixes of averaged tensors.
 const MODEL: &str = "model.";
@@ -45,19 +46,39 @@ enum Met {
 const SHARED: &str = "a run that shares its work has a team";
 
 impl<T: Float> Run<'_, '_, T> {
-    /// Compares the settings of all ranks, and gives them the first one's weights and state of the optimizer.
-    pub(in crate::train) fn join(&mut self) -> Result<(), TrainError> {
+    /// Compares the settings of all ranks and which function each called, and gives them the first one's weights and states
+    /// of the optimizer and the schedule.
+    pub(in crate::train) fn join(&mut self, called: &str) -> Result<(), TrainError> {
         let Some(team) = &self.team else { return Ok(()) };
         let mut settings = self.settings.clone();
         settings.extend(self.trainer.length());
+        settings.push(("call", called.to_owned()));
         team.agree(&settings, difference)?;
         let Run { trainer, model, .. } = self;
         let misfit =
             |error: String| TrainError::Ranks { problem: format!("the state of rank 0 does not fit: {error}") };
         let weights = team.sent_by_first(|| Ok(state_dict(&**model)))?;
         load_state_dict(&mut **model, &weights).map_err(|error| misfit(error.to_string()))?;
-        let state = team.sent_by_first(|| Ok(trainer.optimizer.state(&**model)))?;
-        trainer.optimizer.load_state(&**model, &state).map_err(|error| misfit(error.to_string()))
+        let state = team.sent_by_first(|| {
+            let mut all = StateDict::new();
+            put(&mut all, OPTIMIZER, &trainer.optimizer.state(&**model));
+            all.insert(SCHEDULE, trainer.schedule.state().into_iter().collect::<Tensor<f64>>());
+            Ok(all)
+        })?;
+        let loaded = trainer.optimizer.load_state(&**model, &taken_from(&state, OPTIMIZER));
+        loaded.map_err(|error| misfit(error.to_string()))?;
+        match trainer.schedule.restore(&numbers(&state, SCHEDULE)) {
+            true => Ok(()),
+            false => Err(misfit("it is of another schedule".to_owned())),
+        }
+    }
+
+    /// Stops all ranks if a callback of one has asked for it.
+    pub(super) fn stop_together(&mut self) -> Result<(), TrainError> {
+        let Some(team) = &self.team else { return Ok(()) };
+        let all = team.exchange(&self.message())?;
+        self.adopt_stop(&all);
+        Ok(())
     }
 
     /// Runs the remaining batches of an epoch. Between updates, the ranks do not communicate.
@@ -97,7 +118,9 @@ impl<T: Float> Run<'_, '_, T> {
         let Team { mine, shards, .. } = self.team.as_ref().expect(SHARED);
         let (mine, shards, first) = (mine.clone(), *shards as u64, self.step.passes());
         for (index, shard) in mine.enumerate() {
-            let samples = left.next().expect("a loader has all shards of a batch")?;
+            // If a thread that prefetches panics, its batches end, and the panic goes on once this function returns.
+            let ended = || TrainError::Sharing { problem: "the data ended within a batch".to_owned() };
+            let samples = left.next().ok_or_else(ended)??;
             self.step.continue_at(first + shard as u64);
             self.pass(index, &samples).map_err(|cause| cause.at(self.epoch + 1, number))?;
         }
@@ -173,13 +196,9 @@ impl<T: Float> Run<'_, '_, T> {
         let marked = |place: usize| team.sums.iter().any(|sum| sum.get(place).is_some());
         message.insert(MARKS, (0..places).map(|place| i64::from(marked(place))).collect::<Tensor<i64>>());
         let all = team.exchange(&message)?;
-        let (rank_count, shards, updated) = (team.size(), team.shards, team.sums.is_empty());
+        let (rank_count, shards) = (team.size(), team.shards);
         let stops = self.adopt_stop(&all);
-        // Passes since the last update are dropped: they did not change the model.
-        if stops && !updated {
-            self.team.as_mut().expect(SHARED).sums.clear();
-            return Ok(None);
-        }
+        self.count_updates(&all);
         let (mut counts, parts) = (Counts::default(), parts_of(&all));
         let notes: Vec<Vec<f64>> = all.iter().map(|message| numbers(message, NOTES)).collect();
         let mut left: Vec<&[f64]> = notes.iter().map(Vec::as_slice).collect();
@@ -192,12 +211,25 @@ impl<T: Float> Run<'_, '_, T> {
                 }
             }
         }
+        // After a stop, the gradients since the last update are not used.
+        if stops {
+            self.team.as_mut().expect(SHARED).sums.clear();
+            return Ok(None);
+        }
         let mut marked = Vec::new();
         for marks in all.iter().map(|message| numbers(message, MARKS)) {
             marked.resize(marked.len().max(marks.len()), false);
             marked.iter_mut().zip(marks).for_each(|(marked, mark)| *marked |= mark != 0.0);
         }
-        Ok((!stops).then_some((counts, marked)))
+        Ok(Some((counts, marked)))
+    }
+
+    /// Takes the largest number of updates: a rank skips an update of its own model if its shard has no target that counts.
+    fn count_updates(&mut self, all: &[StateDict]) {
+        let counted = |message: &StateDict| Some(message.get(STEPS)?.get::<i64>()?.to_vec());
+        if let Some([steps, skipped]) = all.iter().filter_map(counted).max().as_deref() {
+            self.step.continue_from(self.step.passes(), *steps as u64, *skipped as u64);
+        }
     }
 
     /// The common part of every message: the numbers of updates, and whether a callback has requested a stop.
@@ -238,7 +270,7 @@ impl<T: Float> Run<'_, '_, T> {
 
     /// Averages what each rank has trained separately: parameters, buffers, the optimizer's state, and moving averages.
     fn average_models(&mut self) -> Result<(), TrainError> {
-        let Run { trainer, model, step, ema, team, .. } = self;
+        let Run { trainer, model, ema, team, .. } = self;
         let team = team.as_ref().expect(SHARED);
         let mut all = StateDict::new();
         put(&mut all, MODEL, &state_dict(&**model));
@@ -246,7 +278,6 @@ impl<T: Float> Run<'_, '_, T> {
         if let Some(ema) = ema {
             put(&mut all, AVERAGE, &ema.state(&**model));
         }
-        all.insert(STEPS, tensor![step.steps() as i64, step.skipped() as i64]);
         let mut directions = Vec::new();
         model.visit(&mut Path::default(), &mut |name, param| {
             directions.extend(param.is_direction().then(|| format!("{MODEL}{name}")));
@@ -258,10 +289,6 @@ impl<T: Float> Run<'_, '_, T> {
         optimizer.map_err(|error| misfit(error.to_string()))?;
         if let Some(ema) = ema {
             ema.load_state(&**model, &taken_from(&mean, AVERAGE)).map_err(|error| misfit(error.to_string()))?;
-        }
-        // A rank whose shard had no target that counts has skipped an update.
-        if let [steps, skipped] = numbers(&mean, STEPS)[..] {
-            step.continue_from(step.passes(), steps as u64, skipped as u64);
         }
         Ok(())
     }

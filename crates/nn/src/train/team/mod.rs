@@ -151,9 +151,9 @@ impl<'d, T: Float> Team<'d, T> {
         }
     }
 
-    /// Tells the others that this rank ends with an error, unless they already know.
+    /// Tells the others that this rank ends with an error, unless they learned of it in an exchange.
     pub(super) fn farewell(&self, error: &TrainError) {
-        let known = matches!(error, TrainError::Collective(_) | TrainError::Rank { .. } | TrainError::Ranks { .. });
+        let known = matches!(error, TrainError::Collective(_) | TrainError::Rank { .. });
         if !known {
             let mut message = StateDict::new();
             message.metadata.insert(FAILED.to_owned(), error.to_string());
@@ -167,9 +167,15 @@ impl<'d, T: Float> Team<'d, T> {
         &self,
         dict: impl FnOnce() -> Result<StateDict, TrainError>,
     ) -> Result<StateDict, TrainError> {
-        let mut bytes = if self.leads() { dict()?.to_bytes() } else { Vec::new() };
+        let dict = if self.leads() { dict()? } else { StateDict::new() };
         self.exchange(&StateDict::new())?;
-        self.collective.broadcast(0, &mut bytes)?;
+        self.broadcast(0, dict)
+    }
+
+    /// Sends one rank's data to every rank; the others' are not used.
+    fn broadcast(&self, from: usize, dict: StateDict) -> Result<StateDict, TrainError> {
+        let mut bytes = if self.rank() == from { dict.to_bytes() } else { Vec::new() };
+        self.collective.broadcast(from, &mut bytes)?;
         let invalid = || CollectiveError::Mismatch { problem: "a broadcast is not valid".into() };
         Ok(StateDict::from_bytes(&bytes).ok_or_else(invalid)?)
     }

@@ -92,7 +92,9 @@ impl<T: Float> Team<'_, T> {
     /// The sum in the order of shards. Each rank computes its own nodes of the tree.
     fn ordered(&self, sums: Vec<ParamGradients<T>>, places: &Places) -> Result<ParamGradients<T>, TrainError> {
         let mut own = Pairwise::new();
-        for (start, sum) in self.mine.clone().zip(sums) {
+        for (start, mut sum) in self.mine.clone().zip(sums) {
+            // A shard without a gradient adds zeros on one rank, too: 0 + -0 is 0.
+            sum.fill(&places.dense);
             own.push(Term { start, width: 1, sum }, &mut add);
         }
         if self.size() == 1 {
@@ -147,25 +149,46 @@ impl<T: Float> Team<'_, T> {
         Ok(())
     }
 
-    /// The mean over ranks of each tensor of numbers of type `T` or `f64`, except for some; the rest is taken from the
-    /// first rank.
+    /// The mean of each tensor of numbers of type `T` or `f64` over the ranks that have it, except for some; the rest is
+    /// taken from the first rank that has it. An optimizer has no state for a parameter that never had a gradient.
     pub(in crate::train) fn average(&self, dict: &StateDict, except: &[String]) -> Result<StateDict, TrainError> {
-        let mut mean = self.sent_by_first(|| Ok(dict.clone()))?;
-        let by = 1.0 / self.size() as f64;
-        for (name, tensor) in dict.iter().filter(|(name, _)| !except.iter().any(|other| other == name)) {
-            if let Some(own) = tensor.get::<T>() {
-                let mut own = own.deep_copy();
+        let mut message = StateDict::new();
+        message.metadata = dict.iter().map(|(name, _)| (name.to_owned(), String::new())).collect();
+        let all = self.exchange(&message)?;
+        let having = |name: &str| all.iter().filter(|message| message.metadata.contains_key(name)).count();
+        let mut mean = StateDict::new();
+        for (rank, message) in all.iter().enumerate() {
+            let new = |name: &str| message.metadata.contains_key(name) && mean.get(name).is_none();
+            if message.metadata.keys().any(|name| new(name)) {
+                let mut own = dict.clone();
+                own.retain(|name, _| new(name));
+                let sent = self.broadcast(rank, own)?;
+                sent.iter().for_each(|(name, tensor)| drop(mean.insert(name, tensor.clone())));
+            }
+        }
+        for (name, first) in mean.clone().iter().filter(|(name, _)| !except.iter().any(|other| other == name)) {
+            let by = 1.0 / having(name) as f64;
+            if let Some(first) = first.get::<T>() {
+                let mut own = own_or_zeros(dict, name, first);
                 self.buckets(&mut [&mut own])?;
                 own.make_mut().iter_mut().for_each(|x| *x *= T::of(by));
                 mean.insert(name, own);
-            } else if let Some(own) = tensor.get::<f64>() {
-                let mut own = own.deep_copy();
+            } else if let Some(first) = first.get::<f64>() {
+                let mut own = own_or_zeros(dict, name, first);
                 all_reduce(&*self.collective, own.make_mut())?;
                 own.make_mut().iter_mut().for_each(|x| *x *= by);
                 mean.insert(name, own);
             }
         }
         Ok(mean)
+    }
+}
+
+/// A copy of this rank's tensor, or zeros of the shape that another rank's has.
+fn own_or_zeros<N: Float>(dict: &StateDict, name: &str, like: &Tensor<N>) -> Tensor<N> {
+    match dict.get(name).and_then(|own| own.get::<N>()) {
+        Some(own) => own.deep_copy(),
+        None => Tensor::zeros(like.shape()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Training on several ranks, which are threads here: the same as on one, to the bit where that is asked for; and no rank
 //! waits for one that has failed.
 
+mod edges;
+
 use autograd::{Rng, Tensor};
 use nn::data::TensorDataset;
 use nn::distributed::{Collective, ThreadRank, on_threads};
