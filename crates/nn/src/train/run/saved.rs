@@ -47,7 +47,7 @@ impl<T: Float> Run<'_, '_, T> {
             clock: _,
         } = self;
         let mut all = StateDict::new();
-        all.metadata = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        all.metadata.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         all.metadata.extend(history.stopped.as_ref().map(|stop| ("stopped".to_owned(), written(stop))));
         let counts = [*epoch as u64, *batch as u64, step.passes(), step.steps(), step.skipped()];
         all.insert("position", counts.into_iter().map(|n| n as i64).collect::<Tensor<i64>>());

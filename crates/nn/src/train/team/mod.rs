@@ -2,6 +2,7 @@
 //! first step, at each update, and after each epoch. Each of these begins with a message from every rank, so a rank that
 //! fails reports it in its next message, and all ranks end together.
 
+mod messages;
 mod reduce;
 mod sums;
 
@@ -10,7 +11,7 @@ pub(super) use sums::{Counts, settle, taken};
 
 use super::error::TrainError;
 use super::trainer::Trainer;
-use crate::distributed::{Alone, Collective, CollectiveError, share_of};
+use crate::distributed::{Alone, Collective, share_of};
 use crate::io::StateDict;
 use crate::optim::ParamGradients;
 use autograd::Float;
@@ -70,9 +71,6 @@ pub(super) struct Team<'d, T: Float> {
     /// Updates since the models were last averaged.
     pub local: u64,
 }
-
-/// In a message: why a rank failed.
-const FAILED: &str = "failed";
 
 impl<'d, T: Float> Team<'d, T> {
     /// The team of a trainer that has one. A fixed number of shards means the same on a single process.
@@ -141,25 +139,12 @@ impl<'d, T: Float> Team<'d, T> {
     /// # Errors
     /// Returns an error on every rank if a rank failed.
     pub(super) fn exchange(&self, message: &StateDict) -> Result<Vec<StateDict>, TrainError> {
-        let all = self.collective.gather(&message.to_bytes())?;
-        let all: Option<Vec<StateDict>> = all.iter().map(|bytes| StateDict::from_bytes(bytes)).collect();
-        let all = all.ok_or_else(|| CollectiveError::Mismatch { problem: "a message is not valid".into() })?;
-        let failed = all.iter().enumerate().find_map(|(rank, all)| Some((rank, all.metadata.get(FAILED)?)));
-        match failed {
-            Some((rank, problem)) => Err(TrainError::Rank { rank, problem: problem.clone() }),
-            None => Ok(all),
-        }
+        messages::exchange(&*self.collective, message)
     }
 
     /// Tells the others that this rank ends with an error, unless they learned of it in an exchange.
     pub(super) fn farewell(&self, error: &TrainError) {
-        let known = matches!(error, TrainError::Collective(_) | TrainError::Rank { .. });
-        if !known {
-            let mut message = StateDict::new();
-            message.metadata.insert(FAILED.to_owned(), error.to_string());
-            // If they are gone, the message is not needed.
-            let _ = self.collective.gather(&message.to_bytes());
-        }
+        messages::farewell(&*self.collective, error);
     }
 
     /// Sends the first rank's data to every rank.
@@ -169,15 +154,7 @@ impl<'d, T: Float> Team<'d, T> {
     ) -> Result<StateDict, TrainError> {
         let dict = if self.leads() { dict()? } else { StateDict::new() };
         self.exchange(&StateDict::new())?;
-        self.broadcast(0, dict)
-    }
-
-    /// Sends one rank's data to every rank; the others' are not used.
-    fn broadcast(&self, from: usize, dict: StateDict) -> Result<StateDict, TrainError> {
-        let mut bytes = if self.rank() == from { dict.to_bytes() } else { Vec::new() };
-        self.collective.broadcast(from, &mut bytes)?;
-        let invalid = || CollectiveError::Mismatch { problem: "a broadcast is not valid".into() };
-        Ok(StateDict::from_bytes(&bytes).ok_or_else(invalid)?)
+        messages::broadcast(&*self.collective, 0, &dict)
     }
 
     /// Compares the settings of all ranks.
@@ -187,23 +164,8 @@ impl<'d, T: Float> Team<'d, T> {
     pub(super) fn agree(
         &self,
         settings: &[(&'static str, String)],
-        difference: impl Fn(&str, &str, &str) -> Option<[String; 3]>,
+        difference: messages::Difference,
     ) -> Result<(), TrainError> {
-        let mut message = StateDict::new();
-        message.metadata = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let all = self.exchange(&message)?;
-        let of = |rank: usize, name: &str| all[rank].metadata.get(name).map_or("nothing", String::as_str);
-        let mut different = Vec::new();
-        for rank in 1..self.size() {
-            let found = settings.iter().filter_map(|(name, _)| difference(name, of(rank, name), of(0, name)));
-            let told = |[what, there, here]: [String; 3]| {
-                format!("the {what} of rank {rank} is {there}, but that of rank 0 is {here}")
-            };
-            different.extend(found.map(told));
-        }
-        match different.is_empty() {
-            true => Ok(()),
-            false => Err(TrainError::Ranks { problem: different.join("; ") }),
-        }
+        messages::agree(&*self.collective, settings, difference)
     }
 }

@@ -1,5 +1,6 @@
 //! The traffic of an update: the sum of gradients over ranks, and the average of models.
 
+use super::messages::union;
 use super::{Sharing, Team};
 use crate::distributed::{CollectiveError, Pairwise, Term, all_reduce, put_bytes, share_of, take_bytes};
 use crate::io::StateDict;
@@ -152,22 +153,10 @@ impl<T: Float> Team<'_, T> {
     /// The mean of each tensor of numbers of type `T` or `f64` over the ranks that have it, except for some; the rest is
     /// taken from the first rank that has it. An optimizer has no state for a parameter that never had a gradient.
     pub(in crate::train) fn average(&self, dict: &StateDict, except: &[String]) -> Result<StateDict, TrainError> {
-        let mut message = StateDict::new();
-        message.metadata = dict.iter().map(|(name, _)| (name.to_owned(), String::new())).collect();
-        let all = self.exchange(&message)?;
-        let having = |name: &str| all.iter().filter(|message| message.metadata.contains_key(name)).count();
-        let mut mean = StateDict::new();
-        for (rank, message) in all.iter().enumerate() {
-            let new = |name: &str| message.metadata.contains_key(name) && mean.get(name).is_none();
-            if message.metadata.keys().any(|name| new(name)) {
-                let mut own = dict.clone();
-                own.retain(|name, _| new(name));
-                let sent = self.broadcast(rank, own)?;
-                sent.iter().for_each(|(name, tensor)| drop(mean.insert(name, tensor.clone())));
-            }
-        }
-        for (name, first) in mean.clone().iter().filter(|(name, _)| !except.iter().any(|other| other == name)) {
-            let by = 1.0 / having(name) as f64;
+        let (whole, all) = union(&*self.collective, dict)?;
+        let mut mean = whole.clone();
+        for (name, first) in whole.iter().filter(|(name, _)| !except.iter().any(|other| other == name)) {
+            let by = 1.0 / all.iter().filter(|message| message.metadata.contains_key(name)).count() as f64;
             if let Some(first) = first.get::<T>() {
                 let mut own = own_or_zeros(dict, name, first);
                 self.buckets(&mut [&mut own])?;
