@@ -14,7 +14,8 @@ use crate::{Model, Module, once};
 use autograd::{Float, Tensor};
 
 impl<T: Float> Trainer<'_, T> {
-    /// Trains the model. A second call continues from the current state of the model and the optimizer.
+    /// Trains the model. A second call continues from the current state of the model, the optimizer, and a schedule that has
+    /// one, such as [`ReduceOnPlateau`](crate::schedule::ReduceOnPlateau); epochs are counted from 1 again.
     ///
     /// ```
     /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Adam, train::Trainer};
@@ -35,7 +36,8 @@ impl<T: Float> Trainer<'_, T> {
     /// Resumes from the newest complete checkpoint, and continues bit for bit as [`fit`](Trainer::fit) would have if it
     /// had not been stopped; only the recorded times differ. The trainer, the model and the data must be set up as
     /// before: settings, layers and samples are compared with those of the checkpoint. If the folder does not exist or
-    /// has no checkpoints, training starts from the beginning. If it has checkpoints, but all of them are damaged, that is
+    /// has no checkpoints, training starts from the beginning. If a callback stopped the run within an epoch, it goes on with the
+    /// next epoch. If it has checkpoints, but all of them are damaged, that is
     /// an error. From a checkpoint of a finished run, the model and the history are restored as at its end.
     ///
     /// The [notes](History::notes) of the history list damaged checkpoints that were skipped.

@@ -1,7 +1,7 @@
 //! The learning-rate range test: how the loss of a few steps depends on the rate, without changing the model.
 
 use super::error::TrainError;
-use super::run::{loader, penalty, step_of};
+use super::run::{loader, penalty, step_of, trainable};
 use super::trainer::Trainer;
 use crate::data::Dataset;
 use crate::domain::{or_panic, positive};
@@ -84,8 +84,8 @@ impl<T: Float> Trainer<'_, T> {
     /// # Ok::<(), nn::train::TrainError>(())
     /// ```
     /// # Errors
-    /// Returns an error if the data is empty or does not fit the model, or the optimizer searches for its own steps, as
-    /// [`Lbfgs`](crate::optim::Lbfgs) does. The model is unchanged in that case, too.
+    /// Returns an error if the data is empty or does not fit the model, if nothing is trainable, or if the optimizer cannot
+    /// train the model or searches for its own steps, as [`Lbfgs`](crate::optim::Lbfgs) does. The model is unchanged in that case, too.
     ///
     /// # Panics
     /// Panics if a rate is not positive and finite, they do not rise, or there are fewer than two steps.
@@ -118,6 +118,7 @@ once! {
         if trainer.optimizer.searches() {
             return Err(TrainError::Search { problem: "it has no learning rate to test".into() });
         }
+        trainable(&*model, &*trainer.optimizer)?;
         let mut values: Vec<(Tensor<T>, bool)> = Vec::new();
         model.visit(&mut Path::default(), &mut |_, param| values.push((param.value().clone(), param.is_trainable())));
         let state = trainer.optimizer.state(&*model);

@@ -87,7 +87,7 @@ pub(super) fn loader<'a, T: Float>(
 }
 
 /// Returns an error if all parameters are frozen, or the optimizer cannot train the model.
-fn trainable<T: Float>(model: &dyn Model<T>, optimizer: &dyn Optimizer<T>) -> Result<(), TrainError> {
+pub(super) fn trainable<T: Float>(model: &dyn Model<T>, optimizer: &dyn Optimizer<T>) -> Result<(), TrainError> {
     let (mut parameters, mut any) = (0, false);
     model.visit(&mut Path::default(), &mut |_, param| {
         parameters += usize::from(!param.is_buffer());
@@ -217,7 +217,12 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             self.clock = Instant::now();
         }
         self.swap_averages();
-        self.announce(&|callback, at| callback.train_end(at))
+        let ended = self.announce(&|callback, at| callback.train_end(at));
+        if ended.is_err() {
+            // After an error, the model has its own parameters.
+            self.swap_averages();
+        }
+        ended
     }
 
     fn is_over(&self) -> bool {

@@ -115,6 +115,23 @@ impl Convergence {
         self.early.as_ref().map(|early| early.monitor.clone()).unwrap_or_default()
     }
 
+    /// Counts from the next epoch on: the best one was found by another value, which cannot be compared.
+    pub(super) fn forget_best(&mut self) {
+        self.best = None;
+    }
+
+    /// Whether training that has stopped after some number of epochs would stop there with these settings.
+    pub(super) fn would_stop(&self, stop: &Stop, epochs: usize) -> bool {
+        match stop {
+            Stop::NoImprovement { .. } => {
+                let bounds = self.early.as_ref().zip(self.best.as_ref());
+                bounds.is_some_and(|(early, best)| epochs - best.epoch >= early.patience)
+            }
+            Stop::Converged { change } => self.tolerance.is_some_and(|tolerance| *change < tolerance),
+            Stop::Asked { .. } => false,
+        }
+    }
+
     /// Resumes after `epochs` epochs from a saved state and the weights of the best epoch, which are saved separately.
     pub(super) fn restore_with(&mut self, state: &StateDict, weights: StateDict, epochs: usize) -> bool {
         let numbers = |name: &str| Some(state.get(name)?.get::<f64>()?.to_vec());

@@ -16,6 +16,8 @@ use std::path::PathBuf;
 const OPTIMIZER: &str = "optimizer.";
 const AVERAGE: &str = "average.";
 const STOPPING: &str = "stopping.";
+/// The monitored value that the best epoch was found by.
+const MONITOR: &str = "monitor";
 
 /// In the message of the first rank: the path of the checkpoint.
 const PATH: &str = "path";
@@ -67,6 +69,7 @@ impl<T: Float> Run<'_, '_, T> {
         all.insert("schedule", numbers(trainer.schedule.state()));
         let table = history.epochs.iter().flat_map(row).collect();
         all.insert("history", Tensor::<f64>::new(&[history.epochs.len(), columns(trainer, parts.len())], table));
+        all.metadata.insert(MONITOR.to_owned(), format!("{:?}", convergence.monitor()));
         put(&mut all, STOPPING, &Callback::<T>::state(convergence));
         put(&mut all, OPTIMIZER, &trainer.optimizer.state(&**model));
         if let Some(average) = ema {
@@ -134,6 +137,7 @@ impl<T: Float> Run<'_, '_, T> {
             callbacks.iter().map(|callback| callback.state()).collect::<Vec<_>>(),
             optimizer.state(&*self.model),
         );
+        let trained = trainable(&*self.model);
         let restored = self.restore_each(path, files);
         if restored.is_err() {
             let Trainer { schedule, callbacks, optimizer, .. } = &mut *self.trainer;
@@ -141,13 +145,14 @@ impl<T: Float> Run<'_, '_, T> {
             for (callback, state) in callbacks.iter_mut().zip(&before.1) {
                 callback.restore(state);
             }
+            set_trainable(&mut *self.model, &trained);
             let returned = optimizer.load_state(&*self.model, &before.2);
             debug_assert!(returned.is_ok(), "an optimizer takes its own state");
         }
         restored
     }
 
-    /// Restores one part after the other. The model is changed last, when nothing else can fail.
+    /// Restores one part after the other. The weights are changed last, when nothing else can fail.
     fn restore_each(&mut self, path: &std::path::Path, files: Files) -> Result<(), CheckpointError> {
         let foreign = |problem: String| CheckpointError::Foreign { path: path.into(), problem };
         let Files { training: all, model: weights, best } = files;
@@ -170,13 +175,7 @@ impl<T: Float> Run<'_, '_, T> {
         self.rates_match().map_err(foreign)?;
         self.sums = sums(&all, self.trainer).ok_or_else(|| part("the state of the metrics"))?;
         self.sums.noted = self.batch > 0;
-        // A resumed run may have other callbacks, or none. A callback that still wants to stop asks again.
-        match all.metadata.get("stopped").and_then(|text| stop(text, self)) {
-            Some(Stop::Asked { reason }) => {
-                self.history.notes.push(format!("resumed after a callback had stopped training: {reason}"));
-            }
-            other => self.history.stopped = other,
-        }
+        let stopped = all.metadata.get("stopped").and_then(|text| stop(text, self));
         let Run { trainer, model, convergence, ema, epoch, .. } = self;
         let restored = read(&all, "schedule").is_some_and(|state| trainer.schedule.restore(&state));
         if !restored {
@@ -185,11 +184,19 @@ impl<T: Float> Run<'_, '_, T> {
         if !convergence.restore_with(&taken(&all, STOPPING), best, *epoch) {
             return Err(part("the state of early stopping"));
         }
+        if all.metadata.get(MONITOR).is_some_and(|there| *there != format!("{:?}", convergence.monitor())) {
+            convergence.forget_best();
+        }
         for (i, callback) in trainer.callbacks.iter_mut().enumerate() {
-            if !callback.restore(&taken(&all, &format!("callback.{i}."))) {
+            let state = taken(&all, &format!("callback.{i}."));
+            // A callback that was not there before starts afresh.
+            if !callback.restore(&state) && !state.is_empty() {
                 return Err(part(&format!("the state of callback {i}")));
             }
         }
+        // What is averaged and optimized depends on it.
+        let trained = trained(&all, &**model).ok_or_else(|| part("the list of trainable parameters"))?;
+        set_trainable(&mut **model, &trained);
         if let Some(average) = ema {
             average.load_state(&**model, &taken(&all, AVERAGE)).map_err(|e| foreign(format!("averages: {e}")))?;
         }
@@ -199,16 +206,26 @@ impl<T: Float> Run<'_, '_, T> {
         }
         let optimizer = trainer.optimizer.load_state(&**model, &taken(&all, OPTIMIZER));
         optimizer.map_err(|error| foreign(format!("optimizer: {error}")))?;
-        let trained = trained(&all, &**model).ok_or_else(|| part("the list of trainable parameters"))?;
         load_state_dict(&mut **model, &weights).map_err(|error| foreign(format!("model: {error}")))?;
-        let mut trained = trained.into_iter();
-        model.visit_mut(&mut Path::default(), &mut |_, param| {
-            let trained = trained.next().is_some_and(|trained| trained);
-            if !param.is_buffer() {
-                param.set_trainable(trained);
-            }
-        });
+        self.stopped_before(stopped);
         Ok(())
+    }
+
+    /// Whether training that had stopped is over. A resumed run may have more epochs, other callbacks and other settings of
+    /// early stopping. A callback that still wants to stop asks again.
+    fn stopped_before(&mut self, stopped: Option<Stop>) {
+        let over = match &stopped {
+            Some(Stop::Asked { .. }) | None => self.epoch >= self.trainer.settings.epochs,
+            Some(stop) => self.convergence.would_stop(stop, self.epoch),
+        };
+        match stopped {
+            stopped if over => self.history.stopped = stopped,
+            Some(Stop::Asked { reason }) => {
+                self.history.notes.push(format!("resumed after a callback had stopped training: {reason}"));
+            }
+            Some(stop) => self.history.notes.push(format!("resumed with other settings of early stopping: {stop}")),
+            None => {}
+        }
     }
 }
 
@@ -241,6 +258,16 @@ fn trainable<T: Float>(model: &dyn Model<T>) -> Vec<bool> {
     let mut all = Vec::new();
     model.visit(&mut Path::default(), &mut |_, param| all.push(param.is_trainable()));
     all
+}
+
+fn set_trainable<T: Float>(model: &mut dyn Model<T>, trained: &[bool]) {
+    let mut trained = trained.iter();
+    model.visit_mut(&mut Path::default(), &mut |_, param| {
+        let trained = trained.next().is_some_and(|trained| *trained);
+        if !param.is_buffer() {
+            param.set_trainable(trained);
+        }
+    });
 }
 
 /// The saved [`trainable`] flags, if there is one for each parameter and buffer.

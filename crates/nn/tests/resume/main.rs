@@ -1,5 +1,7 @@
 //! Training that is interrupted, by an error or by `kill -9`, resumes as if nothing had happened.
 
+mod changed;
+
 use autograd::{Rng, Tensor, Var, tensor};
 use nn::data::{Order, TensorDataset};
 use nn::io::StateDict;
