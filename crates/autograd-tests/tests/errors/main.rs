@@ -1,8 +1,11 @@
 //! Every kind of mistake: the plain form panics with the operation, the shapes and the caller's line, which must be the
 //! line in this file; the `try_` form returns the error.
 
-// The same code runs on tensors, which are borrowed, and on variables, which are copied.
-#![allow(clippy::needless_borrows_for_generic_args, clippy::clone_on_copy)]
+#![allow(
+    clippy::needless_borrows_for_generic_args,
+    clippy::clone_on_copy,
+    reason = "the same code runs on tensors, which are borrowed, and on variables, which are copied"
+)]
 
 mod caught;
 mod tape;
@@ -56,7 +59,7 @@ tensors_and_variables!(shapes_that_do_not_broadcast, V, |new| {
 });
 
 #[test]
-#[allow(clippy::op_ref)] // the operators of references are implemented one by one
+#[allow(clippy::op_ref, reason = "the operators of references are implemented one by one")]
 fn operators_name_the_line_they_stand_on() {
     let (a, b) = (zeros(&[2]), zeros(&[3]));
     refuses!(&a + &b, "add", "[2]", "[3]");

@@ -97,8 +97,8 @@ once! {
         countable::<T>(OP, "pixels", h * w)?;
         let points = rows * columns;
         let along = |k: isize, size: usize| {
-            let axis = Axis { size, beyond, align };
-            axis.taps(axis.place(grid.index_axis(3, k).reshape(&[n, 1, points]), sampling), sampling)
+            let axis = Axis { size, sampling, beyond, align };
+            axis.taps(grid.index_axis(3, k).reshape(&[n, 1, points]))
         };
         let (across, down) = (along(0, w), along(1, h));
         let pixels = x.reshape(&[n, c, h * w]);
@@ -126,6 +126,7 @@ once! {
 /// An axis of an image.
 struct Axis {
     size: usize,
+    sampling: Sampling,
     beyond: Beyond,
     align: Align,
 }
@@ -139,7 +140,7 @@ impl Axis {
     }
 
     /// The positions of a grid in pixels.
-    fn place<'t, T: Float>(&self, place: Var<'t, T>, sampling: Sampling) -> Var<'t, T> {
+    fn place<'t, T: Float>(&self, place: Var<'t, T>) -> Var<'t, T> {
         let place = match self.align {
             Align::Centers => ((place + T::one()) * T::of(self.size as f64) - T::one()) * T::of(0.5),
             // On an axis of one pixel, all positions are at its center, including infinite ones.
@@ -149,20 +150,28 @@ impl Axis {
         // Without the clamp, an infinite position would have the fraction ∞ - ∞. Everything is constant three pixels beyond
         // the edge, or from the border on.
         let place = self.reflected(place);
-        let margin = if self.beyond == Beyond::Zeros || sampling == Sampling::Bicubic { 3.0 } else { 0.0 };
+        let margin = if self.beyond == Beyond::Zeros || self.sampling == Sampling::Bicubic { 3.0 } else { 0.0 };
         // Its derivative is 0 at the bounds too, since the image extends beyond the border with a constant value.
         place.hardtanh(-margin, self.last() + margin)
     }
 
-    /// The pixels that a position reads.
-    fn taps<'t, T: Float>(&self, place: Var<'t, T>, sampling: Sampling) -> Vec<Tap<'t, T>> {
-        let (before, one) = (place.floor(), T::one());
-        let part = place - before;
-        match sampling {
+    /// The pixels that a position of a grid reads.
+    fn taps<'t, T: Float>(&self, place: Var<'t, T>) -> Vec<Tap<'t, T>> {
+        let place = self.place(place);
+        // The pixel before the position, and the distances from it and to the next one.
+        let around = || {
+            let before = place.floor();
+            let part = place - before;
+            (before, part, -part + T::one())
+        };
+        match self.sampling {
             Sampling::Nearest => vec![(place.round(), None)],
-            Sampling::Bilinear => vec![(before, Some(-part + one)), (before + one, Some(part))],
+            Sampling::Bilinear => {
+                let (before, part, rest) = around();
+                vec![(before, Some(rest)), (before + T::one(), Some(part))]
+            }
             Sampling::Bicubic => {
-                let rest = -part + one;
+                let (before, part, rest) = around();
                 let weights = [far(part), near(part), near(rest), far(rest)];
                 let at = |k: usize| self.moved(before + T::of(k as f64 - 1.0));
                 weights.into_iter().enumerate().map(|(k, weight)| (at(k), Some(weight))).collect()
