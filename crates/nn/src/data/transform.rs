@@ -83,10 +83,15 @@ pub struct RandomCrop {
 impl<T: Float> Transform<T> for RandomCrop {
     fn apply(&self, x: Tensor<T>, rng: &mut Rng) -> Result<Tensor<T>, DataError> {
         let [channels, height, width] = image("RandomCrop", &x)?;
-        let room =
-            [height, width].into_iter().zip(self.size).map(|(have, want)| (have + 2 * self.padding).checked_sub(want));
+        // Positions are signed.
+        let padded =
+            |have: usize| have.checked_add(self.padding.checked_mul(2)?).filter(|n| isize::try_from(*n).is_ok());
+        let room = [height, width].into_iter().zip(self.size).map(|(have, want)| padded(have)?.checked_sub(want));
         let Some(room) = room.collect::<Option<Vec<usize>>>() else {
-            let hint = format!("with {} zeros on each side, it is smaller than the crop {:?}", self.padding, self.size);
+            let hint = format!(
+                "with {} zeros on each side, it is smaller than the crop {:?}, or too large",
+                self.padding, self.size
+            );
             return Err(Error::Shape { op: "RandomCrop", shape: x.shape().into(), hint }.into());
         };
         let [top, left] = [rng.below(room[0] + 1), rng.below(room[1] + 1)].map(|n| n as isize - self.padding as isize);
@@ -227,9 +232,11 @@ pub struct Cutout {
 impl<T: Float> Transform<T> for Cutout {
     fn apply(&self, mut x: Tensor<T>, rng: &mut Rng) -> Result<Tensor<T>, DataError> {
         let [_, height, width] = image("Cutout", &x)?;
+        // Anything larger covers the whole image, too.
+        let cut = self.size.min(isize::MAX as usize / 2) as isize;
         let mut side = |size: usize| {
-            let start = rng.below(size) as isize - self.size as isize / 2;
-            start.max(0) as usize..(start + self.size as isize).clamp(0, size as isize) as usize
+            let start = rng.below(size) as isize - cut / 2;
+            start.max(0) as usize..(start + cut).clamp(0, size as isize) as usize
         };
         let (rows, cols) = (side(height), side(width));
         for (i, row) in x.make_mut().chunks_exact_mut(width).enumerate() {
@@ -330,7 +337,11 @@ mod tests {
             let blotted = y.iter().zip(x.iter()).filter(|(y, x)| y != x).inspect(|(y, _)| assert_eq!(*y, 0.0)).count();
             assert!((2 * 4..=2 * 9).contains(&blotted), "{blotted}");
         }
-        assert_eq!(apply(&Cutout { size: 99 }, &x, 0), Tensor::zeros(&[2, 4, 5]));
+        for size in [99, usize::MAX] {
+            assert_eq!(apply(&Cutout { size }, &x, 0), Tensor::zeros(&[2, 4, 5]));
+        }
+        let crop = RandomCrop { size: [1, 1], padding: usize::MAX };
+        assert!(crop.apply(x.clone(), &mut Rng::new(0)).unwrap_err().to_string().contains("or too large"));
         assert_eq!(apply(&Cutout { size: 0 }, &x, 0), x);
     }
 }

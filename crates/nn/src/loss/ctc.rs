@@ -17,7 +17,8 @@ use autograd::{Error, Float, Index, Ints, Result, Tensor, Var};
 pub struct CtcOptions {
     /// The blank class, which represents no label. Defaults to 0.
     pub blank: usize,
-    /// Whether the loss of a target that does not fit into its input is 0 rather than infinite.
+    /// Whether the loss of a target that does not fit into its input is 0 rather than infinite. Its gradient is 0 either
+    /// way; in PyTorch it is NaN if the loss is infinite.
     pub zero_infinity: bool,
     /// The reduction over samples. A mean first divides the loss of each sample by the length of its target.
     pub reduction: Reduction,

@@ -192,7 +192,7 @@ impl<T: Float> Lbfgs<T> {
             let (start, before) = (flat_values(model, &mut place), loss);
             let mut taken = t;
             if self.line_search {
-                let tries = max_eval.saturating_sub(evaluations).min(25);
+                let tries = max_eval.saturating_sub(evaluations);
                 let origin = Trial { t: 0.0, f: loss, slope, g: g.clone() };
                 let (best, count) = strong_wolfe(origin, t, largest(&d), self.tolerance_change, tries, |t| {
                     set_values(model, &start, t, &d, &mut place);

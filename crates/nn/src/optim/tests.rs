@@ -162,6 +162,19 @@ fn a_line_search_comes_back_from_what_is_no_number() {
     assert!((x.value().at(&[0]) - 1.0).abs() < 1e-5, "{}", x.value());
 }
 
+/// Values of PyTorch 2.15: `LBFGS(lr=1e-30, max_iter=40, line_search_fn="strong_wolfe")` on -x, from 0.
+#[test]
+fn a_line_search_may_take_all_evaluations_that_are_left() {
+    let (mut x, mut evaluations) = (Param::new(tensor![0.0_f64]), 0);
+    Lbfgs::new(1e-30).max_iter(40).line_search(true).step(&mut x, |x, gradients| {
+        evaluations += 1;
+        *gradients = ParamGradients::from_iter([Some(tensor![-1.0])]);
+        -x.value().at(&[0])
+    });
+    assert_eq!(evaluations, 51);
+    assert!((x.value().at(&[0]) / 1.667_837_092_161_25e18 - 1.0).abs() < 1e-12, "{}", x.value());
+}
+
 /// Gradients of three parameters, the first of which joins late.
 fn gradients(step: usize) -> ParamGradients<f64> {
     let wave = |k: f64| Some(tensor![(k + step as f64).sin(), (2.0 * k - step as f64).cos()]);

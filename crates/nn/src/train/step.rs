@@ -487,6 +487,8 @@ once! {
         if step.samples > 0.0 {
             gradients.scale(1.0 / step.samples);
             step.engine.overflowed = false;
+        } else {
+            gradients.scale(0.0); // what an earlier average left
         }
         step.samples = 0.0;
         step.counts = std::mem::take(&mut step.sum_counts);

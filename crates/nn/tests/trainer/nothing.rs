@@ -91,6 +91,13 @@ fn a_step_on_nothing_leaves_the_optimizer() {
     assert_eq!((values(&model), adam.state(&model), step.steps(), step.skipped()), (before, state, 1, 4));
     step.run(&mut model, &CrossEntropy::new(), &mut adam, &good).unwrap();
     assert_eq!(step.steps(), 2);
+    // Nothing has been accumulated since an average that was not 0.
+    step.gradients(&model, &CrossEntropy::new(), &good).unwrap();
+    step.accumulate(&mut model, 2.0);
+    step.average();
+    assert!(step.param_gradients().iter().any(|g| g.iter().any(|g| g != 0.0)));
+    step.average();
+    assert!(step.param_gradients().iter().all(|g| g.iter().all(|g| g == 0.0)));
 }
 
 #[test]

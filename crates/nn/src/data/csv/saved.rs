@@ -153,7 +153,11 @@ fn read(fields: &Map<String, Value>) -> Result<Columns, String> {
         drop_missing_targets: field(fields, "drop_missing_targets", Value::as_bool)?,
         ..CsvOptions::without_target()
     };
-    let targets = field(fields, "targets", |value| value.as_array()?.iter().map(place).collect())?;
+    let targets: Vec<usize> = field(fields, "targets", |value| value.as_array()?.iter().map(place).collect())?;
+    // A table without its targets is recognized by the number of columns that it lacks.
+    if (1..targets.len()).any(|i| targets[..i].contains(&targets[i])) {
+        return Err("a column is a target twice".into());
+    }
     let (classes, labels) = (closed(&classes)?, field(fields, "labels", index)?);
     Ok(Columns { options, headings, width, inputs, targets, classes, labels })
 }
@@ -220,6 +224,12 @@ mod tests {
         }
         let twice = columns.to_text().replace("[\"u\",\"v\"]", "[\"u\",\"u\"]");
         assert!(Columns::from_text(&twice).unwrap_err().to_string().contains("occurs twice"));
+        for targets in ["[0,0]", "[2,2]"] {
+            let (values, _) =
+                CsvOptions::values(2).inputs([1_usize]).learn_from::<f64>(&b"1,2,3\n4,5,6\n"[..], "t").unwrap();
+            let twice = values.to_text().replace("\"targets\":[2]", &format!("\"targets\":{targets}"));
+            assert!(Columns::from_text(&twice).unwrap_err().to_string().contains("a target twice"));
+        }
         let place = columns.to_text().replace("\"place\":1", "\"place\":9");
         assert!(Columns::from_text(&place).unwrap_err().to_string().contains("field \"place\""));
     }
