@@ -38,7 +38,7 @@ pub struct Pipeline<T: Float> {
     scaler: Option<Scaler<T>>,
     target_scaler: Option<Scaler<T>>,
     model: Box<dyn Module<T>>,
-    /// Texts by name, which are saved with the model.
+    /// Texts by name, which are saved with the model. The names `columns` and `architecture` are taken.
     pub notes: BTreeMap<String, String>,
 }
 
@@ -69,6 +69,12 @@ pub enum PipelineError {
         /// The file.
         path: PathBuf,
         /// The missing note.
+        note: &'static str,
+    },
+    /// A note has a name under which the pipeline saves its own.
+    #[error("a pipeline saves its own note {note:?}: give yours another name")]
+    Reserved {
+        /// The name.
         note: &'static str,
     },
     /// The columns of a file have more outputs than its model can have.
@@ -142,10 +148,14 @@ impl<T: Float> Pipeline<T> {
     /// names, after `model.`, the scalers, and as notes the columns and a description of the layers.
     ///
     /// # Errors
-    /// If the file cannot be written, or the model does not take the inputs of the columns.
+    /// If the file cannot be written, the model does not take the inputs of the columns, or a note has one of the names that
+    /// are taken.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PipelineError> {
         // Without `..`: all of a pipeline is saved.
         let Pipeline { columns, scaler, target_scaler, model, notes } = self;
+        if let Some(note) = [COLUMNS, ARCHITECTURE].into_iter().find(|note| notes.contains_key(*note)) {
+            return Err(PipelineError::Reserved { note });
+        }
         let mut dict = StateDict::new();
         let mut put = |prefix: &str, part: StateDict| {
             part.iter().for_each(|(name, tensor)| drop(dict.insert(format!("{prefix}{name}"), tensor.clone())));
@@ -297,6 +307,12 @@ mod tests {
         let loaded = Pipeline::load(&path, model).unwrap();
         assert_eq!(loaded.predict(data.inputs()).unwrap(), pipeline.predict(data.inputs()).unwrap());
         assert_eq!(loaded.notes, pipeline.notes);
+        for note in ["columns", "architecture"] {
+            pipeline.notes.insert(note.into(), "mine".into());
+            let error = pipeline.save(&path).unwrap_err().to_string();
+            assert_eq!(error, format!("a pipeline saves its own note {note:?}: give yours another name"));
+            pipeline.notes.remove(note);
+        }
 
         let tanh = |columns: &Columns| {
             Mlp::new(&[columns.inputs(), 4, columns.outputs()]).activation(Activation::Tanh).build::<f64>()

@@ -53,7 +53,8 @@ impl<T: Float> Transform<T> for Normalize {
         let column =
             |numbers: &[f64]| Tensor::try_new(&[numbers.len(), 1, 1], numbers.iter().map(|c| T::of(*c)).collect());
         self.mean.iter().try_for_each(|x| finite("Normalize", "mean", *x))?;
-        self.std.iter().try_for_each(|x| positive("Normalize", "std", *x))?;
+        // A small number may be 0 in `T`.
+        self.std.iter().try_for_each(|x| positive("Normalize", "std", T::of(*x).f64()))?;
         if [self.mean.len(), self.std.len()] != [channels; 2] {
             let hint = format!("there are {} means and {} standard deviations", self.mean.len(), self.std.len());
             return Err(Error::Shape { op: "Normalize", shape: x.shape().into(), hint }.into());
@@ -277,6 +278,8 @@ mod tests {
         let x = numbered(&[2, 1, 2]);
         let y = apply(&Normalize { mean: vec![1.0, 3.0], std: vec![1.0, 0.5] }, &x, 0);
         assert_eq!(y, tensor![[[0.0, 1.0]], [[0.0, 2.0]]]);
+        let small = Normalize { mean: vec![1.0], std: vec![1e-50] };
+        assert!(small.apply(Tensor::<f32>::ones(&[1, 1, 1]), &mut Rng::new(0)).is_err());
         assert!(Normalize { mean: vec![1.0], std: vec![1.0] }.apply(x, &mut Rng::new(0)).is_err());
     }
 
