@@ -81,9 +81,10 @@ impl Default for PlateauOptions {
 
 /// Multiplies the rate by a factor after a monitored value goes more than `patience` epochs without improving.
 ///
-/// PyTorch's `ReduceLROnPlateau`, except that a relative threshold is a fraction of the absolute value of the best value, so
-/// that a negative value must also improve. In training, the value is the loss on the validation data if there is any, otherwise
-/// on the training data, or as set by [`Trainer::schedule_follows`](crate::train::Trainer::schedule_follows).
+/// PyTorch's `ReduceLROnPlateau`, except that a relative threshold is a fraction of the absolute value of the best value,
+/// so that a negative value must also improve. In training, the value is the loss on the validation data if there is any,
+/// otherwise on the training data, or as set by
+/// [`Trainer::schedule_follows`](crate::train::Trainer::schedule_follows).
 ///
 /// ```
 /// use nn::schedule::{PlateauOptions, ReduceOnPlateau, Schedule};

@@ -488,7 +488,8 @@ once! {
             gradients.scale(1.0 / step.samples);
             step.engine.overflowed = false;
         } else {
-            gradients.scale(0.0); // what an earlier average left
+            // The last average left its gradients here.
+            gradients.scale(0.0);
         }
         step.samples = 0.0;
         step.counts = std::mem::take(&mut step.sum_counts);

@@ -92,7 +92,7 @@ impl Columns {
         }
         let gaps_of: Vec<(usize, Gap)> =
             options.gaps_of.iter().map(|(column, gap)| Ok((find(column)?, *gap))).collect::<Result<_, TableError>>()?;
-        distinct(places.iter().chain(&targets), &headings, width)?;
+        distinct(&[&places[..], &targets].concat(), &headings)?;
         for &place in &places {
             let code = codes.iter().rfind(|(at, _)| *at == place).map_or(Code::Number, |(_, code)| code.clone());
             let gap = gaps_of.iter().rfind(|(at, _)| *at == place).map_or(options.gaps, |(_, gap)| *gap);
@@ -298,11 +298,14 @@ fn hint(name: &str, headings: &[String]) -> String {
 
 /// Checks that no column is used twice, and that no two used columns share a heading: the second of two columns called
 /// "price" would be an input that reveals the target.
-fn distinct<'p>(places: impl Iterator<Item = &'p usize>, headings: &[String], width: usize) -> Result<(), TableError> {
-    let (mut used, mut names) = (vec![false; width], std::collections::HashSet::new());
+pub(super) fn distinct(places: &[usize], headings: &[String]) -> Result<(), TableError> {
+    let mut sorted = places.to_vec();
+    sorted.sort_unstable();
+    let twice = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+    let mut names = std::collections::HashSet::new();
     for &place in places {
         let heading = headings.get(place).filter(|heading| !heading.is_empty());
-        if std::mem::replace(&mut used[place], true) {
+        if twice == Some(place) {
             let column = heading.map_or_else(|| format!("{place} (counted from 0)"), |heading| format!("{heading:?}"));
             return Err(TableError::SelectedTwice { column });
         }

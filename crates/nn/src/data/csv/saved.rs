@@ -1,6 +1,6 @@
 //! [`Columns`] as text, to be stored in the file of a model.
 
-use super::columns::{Code, Columns, Input};
+use super::columns::{Code, Columns, Input, distinct};
 use super::names::Names;
 use super::options::{CsvOptions, Gap, Kind};
 use super::record::Format;
@@ -154,10 +154,8 @@ fn read(fields: &Map<String, Value>) -> Result<Columns, String> {
         ..CsvOptions::without_target()
     };
     let targets: Vec<usize> = field(fields, "targets", |value| value.as_array()?.iter().map(place).collect())?;
-    // A table without its targets is recognized by the number of columns that it lacks.
-    if (1..targets.len()).any(|i| targets[..i].contains(&targets[i])) {
-        return Err("a column is a target twice".into());
-    }
+    let places: Vec<usize> = inputs.iter().map(|input| input.place).chain(targets.iter().copied()).collect();
+    distinct(&places, &headings).map_err(|error| error.to_string())?;
     let (classes, labels) = (closed(&classes)?, field(fields, "labels", index)?);
     Ok(Columns { options, headings, width, inputs, targets, classes, labels })
 }
@@ -224,11 +222,11 @@ mod tests {
         }
         let twice = columns.to_text().replace("[\"u\",\"v\"]", "[\"u\",\"u\"]");
         assert!(Columns::from_text(&twice).unwrap_err().to_string().contains("occurs twice"));
-        for targets in ["[0,0]", "[2,2]"] {
-            let (values, _) =
-                CsvOptions::values(2).inputs([1_usize]).learn_from::<f64>(&b"1,2,3\n4,5,6\n"[..], "t").unwrap();
+        let (values, _) =
+            CsvOptions::values(2).inputs([1_usize]).learn_from::<f64>(&b"1,2,3\n4,5,6\n"[..], "t").unwrap();
+        for targets in ["[0,0]", "[2,2]", "[1]"] {
             let twice = values.to_text().replace("\"targets\":[2]", &format!("\"targets\":{targets}"));
-            assert!(Columns::from_text(&twice).unwrap_err().to_string().contains("a target twice"));
+            assert!(Columns::from_text(&twice).unwrap_err().to_string().contains("is selected twice"));
         }
         let place = columns.to_text().replace("\"place\":1", "\"place\":9");
         assert!(Columns::from_text(&place).unwrap_err().to_string().contains("field \"place\""));
