@@ -8,6 +8,7 @@ use crate::data::error::quoted;
 use crate::loss::IGNORED;
 use crate::number::whole;
 use autograd::Float;
+use std::collections::HashSet;
 
 /// The columns of a table that has been read: the headings, the categories of text columns, the values that fill gaps,
 /// and the class names. Use them to read later tables (test data, or data without targets).
@@ -299,13 +300,10 @@ fn hint(name: &str, headings: &[String]) -> String {
 /// Checks that no column is used twice, and that no two used columns share a heading: the second of two columns called
 /// "price" would be an input that reveals the target.
 pub(super) fn distinct(places: &[usize], headings: &[String]) -> Result<(), TableError> {
-    let mut sorted = places.to_vec();
-    sorted.sort_unstable();
-    let twice = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
-    let mut names = std::collections::HashSet::new();
+    let (mut used, mut names) = (HashSet::new(), HashSet::new());
     for &place in places {
         let heading = headings.get(place).filter(|heading| !heading.is_empty());
-        if twice == Some(place) {
+        if !used.insert(place) {
             let column = heading.map_or_else(|| format!("{place} (counted from 0)"), |heading| format!("{heading:?}"));
             return Err(TableError::SelectedTwice { column });
         }
