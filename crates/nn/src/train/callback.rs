@@ -317,6 +317,11 @@ impl<T: Float> Sums<T> {
         self.parts.iter().map(|part| (part.name.clone(), self.mean(part.sum, part.count))).collect()
     }
 
+    /// The mean loss, or NaN before the first batch.
+    pub(super) fn loss_so_far(&self, loss: &dyn Loss<T>) -> f64 {
+        if self.noted { self.mean_loss(loss) } else { f64::NAN }
+    }
+
     pub(super) fn mean_loss(&self, loss: &dyn Loss<T>) -> f64 {
         let parts: Vec<f64> = self.parts.iter().map(|part| self.mean(part.sum, part.count)).collect();
         loss.of_parts(&parts).unwrap_or_else(|| self.mean(self.loss, self.count))
@@ -368,7 +373,7 @@ impl<T: Float> Moment<'_, T> {
     /// [overflowed](super::TrainStep::loss_scaling). In a [distributed](super::Trainer::distributed) run, the mean until the
     /// ranks last exchanged their sums, at an update; NaN before the first exchange.
     pub fn loss(&self) -> f64 {
-        if self.sums.noted { self.sums.mean_loss(self.loss) } else { f64::NAN }
+        self.sums.loss_so_far(self.loss)
     }
 
     /// The value of the named metric on the training data of this epoch so far.
@@ -410,8 +415,8 @@ impl<T: Float> Moment<'_, T> {
         self.history
     }
 
-    /// Ends training after this epoch, unless it has already been stopped for another reason. If called from a batch
-    /// hook, the remaining batches of the epoch are skipped.
+    /// Ends training after this epoch, unless it has already been stopped for another reason. If called before or after a
+    /// batch, or before an epoch, the remaining batches of the epoch are skipped; the loss of an epoch without a batch is NaN.
     pub fn stop(&mut self, reason: impl Into<String>) {
         self.stop_because(Stop::Asked { reason: reason.into() });
     }

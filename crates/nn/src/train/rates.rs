@@ -1,9 +1,10 @@
 //! The learning-rate range test: how the loss of a few steps depends on the rate, without changing the model.
 
-use super::error::TrainError;
-use super::run::{loader, penalty, step_of, trainable};
+use super::error::{StepError, TrainError};
+use super::run::{check_and_clip, loader, penalty, step_of, trainable};
+use super::step::TrainStep;
 use super::trainer::Trainer;
-use crate::data::Dataset;
+use crate::data::{DataError, Dataset, Samples};
 use crate::domain::{or_panic, positive};
 use crate::plot::Plot;
 use crate::{Model, Path, once};
@@ -68,10 +69,10 @@ impl LrCurve {
 
 impl<T: Float> Trainer<'_, T> {
     /// The learning-rate range test: trains for some steps while the rate rises, and records the loss, until it is four
-    /// times the lowest. A good rate lies where the loss falls fastest. The test leaves the model, the optimizer and
-    /// its rates unchanged; metrics, callbacks and schedules are not used. A [distributed](Trainer::distributed) trainer tests
-    /// whole batches on each rank, all with the same result. Source: Smith, *Cyclical learning rates for
-    /// training neural networks* (2017).
+    /// times the lowest. Each step accumulates and clips gradients as training does. A good rate lies where the loss falls
+    /// fastest. The test leaves the model, the optimizer and its rates unchanged; metrics, callbacks and schedules are not
+    /// used. A [distributed](Trainer::distributed) trainer tests whole batches on each rank, all with the same result.
+    /// Source: Smith, *Cyclical learning rates for training neural networks* (2017).
     ///
     /// ```
     /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Adam, train::{LrRange, Trainer}};
@@ -148,26 +149,24 @@ fn rise<T: Float>(
     let (mut curve, mut average, mut best) = (LrCurve::default(), 0.0, f64::INFINITY);
     let mut step = step_of(trainer);
     let loader = loader(trainer, data, None)?;
-    let batches = (0..).flat_map(|epoch| loader.epoch_samples(epoch));
-    for (k, samples) in batches.take(steps).enumerate() {
+    let mut batches = (0..).flat_map(|epoch| loader.epoch_samples(epoch));
+    let mut next = || batches.next().expect("epochs without end, of at least one batch");
+    for k in 0..steps {
         let rate = from * (to / from).powf(k as f64 / (steps - 1) as f64);
-        let Trainer { loss, optimizer, settings, .. } = &mut *trainer;
         // Groups keep the ratios of their rates.
         let mut base = bases.iter();
         let first = bases.first().copied().filter(|rate| *rate > 0.0).unwrap_or(1.0);
-        optimizer.for_each_rate(&mut |own| *own = rate * base.next().expect("as many rates as before") / first);
-        let samples = samples?;
-        let outcome = match step.gradients_with(model, &**loss, &samples, |model, pass| penalty(model, pass, settings))
-        {
-            Ok(outcome) => outcome,
+        trainer.optimizer.for_each_rate(&mut |own| *own = rate * base.next().expect("as many rates as before") / first);
+        let loss = match gradients(trainer, model, &mut step, &mut next, k + 1) {
+            Ok(loss) => loss,
             // The end of the test.
-            Err(super::StepError::NonFinite(_)) if k > 0 => break,
-            Err(cause) => return Err(cause.at(1, k + 1)),
+            Err(TrainError::NonFinite { .. }) if k > 0 => break,
+            Err(error) => return Err(error),
         };
         if step.overflowed() {
             continue;
         }
-        average = SMOOTHING * average + (1.0 - SMOOTHING) * outcome.loss.f64();
+        average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
         // Batches that overflowed are not in the average.
         let smoothed = average / (1.0 - SMOOTHING.powi(curve.losses.len() as i32 + 1));
         best = smoothed.min(best);
@@ -176,7 +175,36 @@ fn rise<T: Float>(
         }
         curve.rates.push(rate);
         curve.losses.push(smoothed);
-        step.apply(model, &mut **optimizer);
+        step.apply(model, &mut *trainer.optimizer);
     }
     Ok(curve)
+}
+
+/// Computes the gradients of one update, as training would: accumulated and clipped. Returns the mean loss of its batches.
+fn gradients<T: Float>(
+    trainer: &Trainer<'_, T>,
+    model: &mut dyn Model<T>,
+    step: &mut TrainStep<T>,
+    next: &mut dyn FnMut() -> Result<Samples<T>, DataError>,
+    number: usize,
+) -> Result<f64, TrainError> {
+    let Trainer { loss, settings, .. } = trainer;
+    let (mut sum, mut count) = (0.0, 0.0);
+    for _ in 0..settings.accumulate {
+        let samples = next()?;
+        let outcome = step.gradients_with(&*model, &**loss, &samples, |model, pass| penalty(model, pass, settings));
+        let outcome = outcome.map_err(|cause| cause.at(1, number))?;
+        if settings.accumulate > 1 {
+            step.accumulate(model, loss.sum_and_count_of(0.0, &samples).1);
+        }
+        // Batches that overflowed have no loss.
+        if !step.overflowed() {
+            (sum, count) = (sum + outcome.loss.f64(), count + 1.0);
+        }
+    }
+    if settings.accumulate > 1 {
+        step.average();
+    }
+    check_and_clip(&*model, step, settings, false).map_err(|cause| StepError::from(cause).at(1, number))?;
+    Ok(sum / count)
 }

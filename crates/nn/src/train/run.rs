@@ -6,7 +6,7 @@ mod batch;
 mod saved;
 mod shared;
 
-pub(super) use batch::penalty;
+pub(super) use batch::{check_and_clip, penalty};
 
 use super::callback::{Callback, CallbackResult, Moment, Place, Sums};
 use super::checkpoint::Checkpoints;
@@ -120,6 +120,13 @@ fn searchable<T: Float>(trainer: &Trainer<'_, T>, loader: &DataLoader<'_, T>) ->
     }
 }
 
+/// The note in the history about an epoch whose validation loss is NaN.
+fn without_validation_loss(epoch: &Epoch) -> Option<String> {
+    let why = "the data, or an output of the model, is not a number";
+    let is_nan = epoch.validation_loss.is_some_and(f64::is_nan);
+    is_nan.then(|| format!("the validation loss of epoch {} is NaN: {why}", epoch.epoch))
+}
+
 /// The note in the history about updates without targets that count.
 fn skipped(updates: u64) -> Option<String> {
     let (were, their) = if updates == 1 { ("update was", "its") } else { ("updates were", "their") };
@@ -200,6 +207,8 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         let mut bases = self.rates.iter();
         self.trainer.optimizer.for_each_rate(&mut |rate| *rate = *bases.next().expect("as many rates as before"));
         let recorded = self.step.recorded_because().map(|why| format!("some steps were recorded, not replayed: {why}"));
+        // Of the epochs before a checkpoint, too.
+        self.history.notes.extend(self.history.epochs.iter().filter_map(without_validation_loss));
         self.history.notes.extend(recorded);
         self.history.notes.extend(self.step.unlisted());
         self.history.notes.extend(skipped(self.step.skipped()));
@@ -257,15 +266,11 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             None => self.trainer.evaluate(&*self.model, data),
         };
         let validation = self.trainer.validation.map(evaluate).transpose()?;
-        if validation.as_ref().is_some_and(|found| found.loss.is_nan()) {
-            let why = "the data, or an output of the model, is not a number";
-            self.history.notes.push(format!("the validation loss of epoch {} is NaN: {why}", self.epoch + 1));
-        }
         let values = |parts: Vec<(String, f64)>| parts.into_iter().map(|(_, value)| value).collect::<Vec<f64>>();
         self.history.parts = self.sums.parts.iter().map(|part| part.name.clone()).collect();
         let epoch = Epoch {
             epoch: self.epoch + 1,
-            loss: self.sums.mean_loss(&*self.trainer.loss),
+            loss: self.sums.loss_so_far(&*self.trainer.loss),
             metrics: self.sums.measures.iter().map(|measure| measure.value()).collect(),
             parts: values(self.sums.mean_parts()),
             validation_loss: validation.as_ref().map(|v| v.loss),

@@ -1,8 +1,10 @@
 //! What may change between a run and its resumption, and what a failed run leaves.
 
 use super::{Batches, points};
+use autograd::{Tensor, tensor};
+use nn::data::{Order, TensorDataset};
 use nn::layer::{Mlp, Sequential};
-use nn::loss::CrossEntropy;
+use nn::loss::{CrossEntropy, Target};
 use nn::metric::Metric;
 use nn::optim::{Adam, Lbfgs, ParamGroups, Sgd};
 use nn::train::{
@@ -152,4 +154,38 @@ fn a_range_test_refuses_what_training_refuses() {
     frozen.visit_mut(&mut nn::Path::default(), &mut |_, p| p.set_trainable(false));
     let refused = self::trainer().lr_find(&mut frozen, &data, LrRange::default());
     assert!(matches!(refused, Err(TrainError::NothingToTrain { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_range_test_accumulates_and_clips() {
+    let data = points(64, 1);
+    let range = LrRange { from: 1e-3, to: 1.0, steps: 20 };
+    let curve = |batch_size, set: fn(Trainer<'static, f64>) -> Trainer<'static, f64>| {
+        let trainer =
+            Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).batch_size(batch_size).order(Order::InOrder).quiet();
+        set(trainer).lr_find(&mut model(), &data, range).unwrap().losses
+    };
+    let (whole, halves) = (curve(16, |trainer| trainer), curve(8, |trainer| trainer.accumulate(2)));
+    assert_eq!(whole.len(), 20);
+    assert!(whole.iter().zip(&halves).all(|(a, b)| (a - b).abs() < 1e-12), "{whole:?}\n{halves:?}");
+    let clipped = curve(64, |trainer| trainer.clip_norm(1e-12));
+    assert!(clipped.iter().all(|loss| (loss - clipped[0]).abs() < 1e-9), "no step moves: {clipped:?}");
+    let free = curve(64, |trainer| trainer);
+    assert!(free[19] < free[0] - 0.01, "{free:?}");
+}
+
+/// What is noted of the epochs before a checkpoint is in the history of the run that resumes from it.
+#[test]
+fn notes_are_resumed() {
+    let (data, folder) = (points(40, 1), folder("notes"));
+    let nan = TensorDataset::new(Tensor::full(&[1, 2], f64::NAN), Target::Labels(tensor![0_i64])).unwrap();
+    let run = |epochs| {
+        let mut trainer = trainer().epochs(epochs).validation(&nan).checkpoints(Checkpoints::new(&folder));
+        trainer.resume(&mut model(), &data).unwrap().notes
+    };
+    let (first, second, again) = (run(1), run(2), run(2));
+    assert!(first.len() == 1 && first[0].contains("epoch 1 is NaN"), "{first:?}");
+    assert!(second.len() == 2 && second[0] == first[0] && second[1].contains("epoch 2 is NaN"), "{second:?}");
+    assert_eq!(again, second);
+    fs::remove_dir_all(folder).unwrap();
 }

@@ -5,7 +5,7 @@ use autograd::{Tensor, tensor};
 use nn::data::{Batch, Order, TensorDataset};
 use nn::loss::{CrossEntropy, IGNORED, Loss, Mse, Nll, Reduction, Target};
 use nn::optim::{Adam, Optimizer};
-use nn::train::{Checkpoints, History, TrainStep, Trainer};
+use nn::train::{Callback, CallbackResult, Checkpoints, History, Moment, TrainStep, Trainer};
 
 /// Six batches of two samples, in order; those that are listed have no label.
 fn data(empty: &[usize]) -> TensorDataset<f64> {
@@ -134,4 +134,40 @@ fn a_resumed_training_remembers_what_it_skipped() {
     assert!(run(1, false)[0].starts_with("1 update was skipped, because none of its targets count"));
     assert!(run(3, true)[0].starts_with("3 updates were skipped"));
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Stops before the first batch of the second epoch.
+struct Stops {
+    before_epoch: bool,
+}
+
+impl Callback<f64> for Stops {
+    fn epoch_begin(&mut self, at: &mut Moment<'_, f64>) -> CallbackResult {
+        if self.before_epoch && at.epoch() == 2 {
+            at.stop("enough");
+        }
+        Ok(())
+    }
+
+    fn batch_begin(&mut self, at: &mut Moment<'_, f64>) -> CallbackResult {
+        if !self.before_epoch && at.epoch() == 2 {
+            at.stop("enough");
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stop_before_a_batch_does_not_train_it() {
+    let data = TensorDataset::new(tensor![[1.0, 2.0], [-1.0, 0.5]], Target::Labels(tensor![0_i64, 2])).unwrap();
+    let trainer = || Trainer::new(CrossEntropy::new(), Adam::new(0.05)).batch_size(1).epochs(3).quiet();
+    let mut once = classifier();
+    trainer().epochs(1).fit(&mut once, &data).unwrap();
+    for before_epoch in [false, true] {
+        let mut stopped = classifier();
+        let history = trainer().callback(Stops { before_epoch }).fit(&mut stopped, &data).unwrap();
+        assert_eq!(values(&stopped), values(&once));
+        assert!(history.epochs.len() == 2 && history.epochs[1].loss.is_nan(), "{history:?}");
+        assert_eq!(history.best().unwrap().epoch, 1);
+    }
 }

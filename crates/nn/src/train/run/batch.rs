@@ -27,6 +27,9 @@ impl<T: Float> Run<'_, '_, T> {
             let last = number == self.batches;
             let updates = last || number % self.trainer.settings.accumulate == 0;
             self.announce(&|callback, at| callback.batch_begin(at))?;
+            if self.history.stopped.is_some() {
+                break;
+            }
             self.set_rates(Pace::Step, self.step.steps() as usize);
             let (before, overflows) = (self.step.steps(), self.step.overflows());
             let outcome = self.step(&batch, updates).map_err(|cause| cause.at(self.epoch + 1, number))?;
@@ -77,13 +80,7 @@ impl<T: Float> Run<'_, '_, T> {
     pub(super) fn update(&mut self) -> Result<(), NonFinite> {
         let Run { trainer, model, step, ema, team, .. } = self;
         let Trainer { optimizer, settings, .. } = &mut **trainer;
-        // The gradients of each pass are finite, but their sum over several passes may have overflowed.
-        if team.is_some() || settings.accumulate > 1 {
-            check_finite(&**model, step.param_gradients())?;
-        }
-        if let Some(clip) = settings.clip {
-            clip.apply(step)?;
-        }
+        check_and_clip(&**model, step, settings, team.is_some())?;
         if step.apply(&mut **model, &mut **optimizer)
             && let Some(average) = ema
         {
@@ -155,6 +152,20 @@ pub(in crate::train) fn penalty<'t, T: Float>(
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
     }
+}
+
+/// Checks and clips the gradients of an update.
+pub(in crate::train) fn check_and_clip<T: Float>(
+    model: &dyn Model<T>,
+    step: &mut TrainStep<T>,
+    settings: &Settings,
+    shared: bool,
+) -> Result<(), NonFinite> {
+    // The gradients of each pass are finite, but their sum over several passes may have overflowed.
+    if shared || settings.accumulate > 1 {
+        check_finite(model, step.param_gradients())?;
+    }
+    settings.clip.map_or(Ok(()), |clip| clip.apply(step))
 }
 
 impl Clip {
