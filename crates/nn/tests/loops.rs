@@ -294,3 +294,9 @@ fn a_range_must_rise() {
         assert!(text.contains("LrRange"), "{text}");
     }
 }
+
+#[test]
+#[should_panic(expected = "PartTrainer: the optimizer searches for its steps")]
+fn a_part_is_not_trained_by_a_search() {
+    let _ = PartTrainer::<f64>::new("*", Lbfgs::new(1.0), 0);
+}

@@ -45,7 +45,12 @@ pub struct PartTrainer<T: Float> {
 
 impl<T: Float> PartTrainer<T> {
     /// Trains the parameters with these names: a pattern, in which `*` matches any text, or a function.
+    ///
+    /// # Panics
+    /// Panics if the optimizer [searches](Optimizer::searches) for its steps, as [`Lbfgs`](crate::optim::Lbfgs) does.
+    #[track_caller]
     pub fn new(names: impl Names, optimizer: impl Optimizer<T> + 'static, seed: u64) -> Self {
+        assert!(!optimizer.searches(), "PartTrainer: the optimizer searches for its steps, which takes a Trainer");
         let whose = names.describe();
         PartTrainer { step: TrainStep::new(seed).replaying().only(names), optimizer: Box::new(optimizer), whose }
     }
